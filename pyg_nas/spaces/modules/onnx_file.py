@@ -17,7 +17,7 @@ from pyg_nas.io.text import counted
 from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.onnx_constants import single_number, without_constant_nodes
-from pyg_nas.spaces.modules.onnx_macs import COUNTED, multiply_accumulates
+from pyg_nas.spaces.modules.onnx_macs import COUNTED, PACKED, multiply_accumulates
 from pyg_nas.spaces.modules.onnx_parameters import (
     IDENTITIES,
     VIEWS,
@@ -253,7 +253,7 @@ class _Builder:
         attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
         read = [name for name in _parameters_of(node) if name in self.sizes]
         operation = normalised(node.op_type)
-        if node.op_type == "MatMul" and node.input[1] in self.sizes:
+        if node.op_type in ("MatMul", *PACKED) and node.input[1] in self.sizes:
             operation = "linear"
         if node.op_type == "Gather" and node.input[0] in self.sizes and not attributes.get("axis"):
             operation = "embedding"

@@ -11,6 +11,9 @@ Shapes = Sequence[Sequence[int]]
 # Position of the weight among the inputs.
 _CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "DeformConv": 1, "FusedConv": 1, "QLinearConv": 3}
 _PRODUCTS = ("Gemm", "FusedGemm", "MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul")
+PACKED = ("MatMulNBits", "MatMulBnb4")
+"""Products of ``K`` numbers with a matrix of ``N`` columns, several of its numbers in a byte."""
+
 # Matrices of inputs in a step, and as many of states.
 _RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _ATTENTIONS = ("Attention", "MultiHeadAttention")
@@ -18,7 +21,7 @@ _ATTENTIONS = ("Attention", "MultiHeadAttention")
 COUNTED: Mapping[str, slice] = {
     **{operator: slice(weight, weight + 1) for operator, weight in _CONVOLUTIONS.items()},
     "ConvTranspose": slice(2),
-    **dict.fromkeys((*_PRODUCTS, *_RECURRENT), slice(1)),
+    **dict.fromkeys((*_PRODUCTS, *PACKED, *_RECURRENT), slice(1)),
     **dict.fromkeys(_ATTENTIONS, slice(3)),
     "Einsum": slice(None),
 }
@@ -44,6 +47,8 @@ def multiply_accumulates(
         matrix = shapes[0][-2:]
         inner = matrix[0] if attributes.get("transA") else matrix[-1]
         return math.prod(result) * inner
+    if operator in PACKED:
+        return math.prod(result) * int(attributes["K"])
     if operator == "Einsum":
         return _einsum(attributes["equation"], shapes)
     if operator in _RECURRENT:

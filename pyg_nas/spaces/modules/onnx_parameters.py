@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyg_nas.spaces.modules.onnx_constants import constant_of
-from pyg_nas.spaces.modules.onnx_macs import COUNTED
+from pyg_nas.spaces.modules.onnx_macs import COUNTED, PACKED
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
@@ -33,6 +33,7 @@ _ROUNDED = {
     "QLinearMatMul": (0, 3),
     "ConvInteger": (1,),
     "MatMulInteger": (0, 1),
+    **dict.fromkeys(PACKED, (1, 5)),
 }
 IDENTITIES = frozenset({"Identity", "Dropout"})
 """Operators that are no vertices."""
@@ -85,8 +86,10 @@ def weights_of(model: ModelProto, stored: Collection[str]) -> Weights:
     sizes = {
         sparse.values.name: math.prod(sparse.values.dims) for sparse in graph.sparse_initializer
     }
+    packed = {node.input[1]: _packed_size(node) for node in graph.node if node.op_type in PACKED}
     for tensor in graph.initializer:
-        name, size = tensor.name, math.prod(tensor.dims)
+        name = tensor.name
+        size = packed.get(name, math.prod(tensor.dims))
         if model.producer_name == _PYTORCH and name not in stored:
             is_weight = False
         elif name in kinds:
@@ -129,6 +132,12 @@ def inner_weights(node: NodeProto) -> Iterator[str]:
                     yield tensor.name
             for inner in graph.node:
                 yield from inner_weights(inner)
+
+
+def _packed_size(node: NodeProto) -> int:
+    """Return how many numbers the packed matrix of a product has."""
+    sizes = {item.name: item.i for item in node.attribute}
+    return int(sizes["K"] * sizes["N"])
 
 
 def _is_float(tensor: TensorProto) -> bool:

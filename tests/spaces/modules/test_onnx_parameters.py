@@ -267,6 +267,26 @@ def test_rounded_weights_are_parameters_and_their_scales_are_not(tmp_path: Path)
     assert graph.macs == 2 * 4 * 3 + 2 * 3 * 4
 
 
+def test_weights_of_four_bits(tmp_path: Path) -> None:
+    """Of 64 x 16 numbers, two in a byte, in blocks with a scale each, as onnxruntime has them."""
+    weights = {"w": np.zeros((16, 2, 16), np.uint8), "s": np.zeros(32, np.float32)}
+    weights["b"] = np.zeros(16, np.float32)
+    sizes = {"K": 64, "N": 16, "bits": 4, "block_size": 32}
+    nodes = [
+        helper.make_node(
+            "MatMulNBits", ["x", "w", "s", "", "", "b"], ["y"], domain="com.microsoft", **sizes
+        )
+    ]
+    path = write(tmp_path / "n.onnx", nodes, weights, {"x": [3, 64], "y": [3, 16]})
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, path)
+    graph = graph_of_onnx(path)
+    assert graph.operations == ("input", "linear", "output")
+    assert graph.parameters == 64 * 16 + 16
+    assert graph.macs == 3 * 64 * 16
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_parameter_that_is_also_a_setting_counts(order: int, tmp_path: Path) -> None:
     """An exporter stores equal tensors once: here the factor is also a variance."""
