@@ -463,6 +463,7 @@ class GaussianProcess(CellRegressor):
         Covariances that are computed are kept in ``cells``.
         """
         known = cells.num_known(added.inputs)
+        cells.added = cells.added[:known]  # an interruption leaves no covariances of others
         mean = self._whitened_means(cells, added, known)
         cells.added = added.inputs
         deviations = torch.zeros_like(cells.variances)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,6 +47,30 @@ def test_whitened_cells_have_the_predictions_of_their_features(
     mean_alone, none = process.predict_whitened(kept, added, with_std=False)
     np.testing.assert_array_equal(mean_alone, found[0])
     assert not none.any()
+
+
+def test_an_interrupted_prediction_leaves_no_covariances_of_other_cells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fitted = GaussianProcess(steps=20).fit(CELLS[:50], Y[:50])
+    features = cell_features(CELLS[60:])
+    first, other = (
+        deepcopy(fitted).update(CELLS[rows], Y[rows]) for rows in (slice(50, 53), slice(53, 56))
+    )
+    kept = whitened(first, features, 50)
+    expected = first.predict_whitened(kept, first.added_cells(50))
+    compute = GaussianProcess._whitened_means
+
+    def interrupted(*given: Any) -> None:
+        compute(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GaussianProcess, "_whitened_means", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        other.predict_whitened(kept, other.added_cells(50))
+    monkeypatch.undo()
+    found = first.predict_whitened(kept, first.added_cells(50))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("engine", ["auto", "torch"])
