@@ -27,7 +27,7 @@ from pyg_nas.spaces.modules.onnx_parameters import (
 )
 from pyg_nas.spaces.modules.onnx_shapes import known_shape, with_shapes
 from pyg_nas.spaces.modules.prune import kept_positions, selected
-from pyg_nas.spaces.modules.vocabulary import normalised
+from pyg_nas.spaces.modules.vocabulary import OPERATIONS, normalised
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
@@ -60,24 +60,21 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
 
     Warns:
         UserWarning: If other shapes cannot be inferred. Such a result has the shape ``()`` and no
-            bytes.
+            bytes. If an operator outside the vocabulary reads a matrix of weights, for example one
+            of a runtime's own. No multiply-accumulates of it are counted.
     """
     model, stored = _read(path)
     try:
         builder = _Builder(model, stored)
         for node in model.graph.node:
             builder.add(node)
-        graph, shapeless = builder.finish(Path(path).name)
+        graph, notes = builder.finish(Path(path).name)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from None
     except _MALFORMED as error:
         raise NetworkError(f"{path}: is malformed ({type(error).__name__}: {error})") from None
-    if shapeless:
-        warnings.warn(
-            f"{path}: {counted(len(shapeless), 'result')} of unknown shape, of which no bytes are "
-            f"counted; the first is that of {shapeless[0]}",
-            stacklevel=2,
-        )
+    for note in notes:
+        warnings.warn(f"{path}: {note}", stacklevel=2)
     return graph
 
 
@@ -187,6 +184,7 @@ class _Builder:
             self.parameters.pop(name, None)
         self.uncounted: dict[int, str] = {}  # vertices whose MACs are not known, for messages
         self.shapeless: dict[int, str] = {}  # vertices with a result of unknown shape
+        self.unknown: dict[int, str] = {}  # vertices of unknown operators with weights
         self._add_constants()
         for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
             kind, shape = value.type.tensor_type.elem_type, known_shape(value)
@@ -257,6 +255,8 @@ class _Builder:
             operation = "linear"
         if node.op_type == "Gather" and node.input[0] in self.sizes and not attributes.get("axis"):
             operation = "embedding"
+        if operation not in OPERATIONS and any(len(self._result(name)[0]) > 1 for name in read):
+            self.unknown[len(self.vertices)] = _named(node)
         kernel = tuple(attributes.get("kernel_shape", ()))
         if operation in ("conv", "conv_transpose") and not kernel:
             kernel = self._result(node.input[1])[0][2:]
@@ -304,12 +304,12 @@ class _Builder:
         """Add the output and remove vertices that do not lead to it.
 
         Returns:
-            The graph, and the vertices in it that have a result of unknown shape, in words.
+            The graph, and what is not counted in it, in words.
         """
         outputs = [value.name for value in self.graph.output]
-        unknown = [value for value in outputs if value not in self.makers]
-        if unknown:
-            raise NetworkError(f"no operator makes the output {unknown[0]!r}")
+        unmade = [value for value in outputs if value not in self.makers]
+        if unmade:
+            raise NetworkError(f"no operator makes the output {unmade[0]!r}")
         sources = tuple(source for value in outputs for source in self.makers[value])
         self.vertices.append(Vertex("output", "output", sources, *self._result(outputs[0])))
         kept = kept_positions(self.vertices)
@@ -320,8 +320,20 @@ class _Builder:
         # Parameters that only pruned vertices or no vertex read still count.
         read = sum(vertex.parameters for vertex in self.vertices)
         unused = read - sum(v.parameters for v in vertices) + sum(self.parameters.values())
-        shapeless = [self.shapeless[position] for position in kept if position in self.shapeless]
-        return NetworkGraph(vertices, unused, {"source": name}), shapeless
+        notes = []
+        if shapeless := [
+            self.shapeless[position] for position in kept if position in self.shapeless
+        ]:
+            notes.append(
+                f"{counted(len(shapeless), 'result')} of unknown shape, of which no bytes are "
+                f"counted; the first is that of {shapeless[0]}"
+            )
+        if unknown := [self.unknown[position] for position in kept if position in self.unknown]:
+            notes.append(
+                f"no multiply-accumulates are counted of {counted(len(unknown), 'operator')} "
+                f"outside the vocabulary with weights; the first is {unknown[0]}"
+            )
+        return NetworkGraph(vertices, unused, {"source": name}), notes
 
 
 def _read_by(node: NodeProto) -> list[str]:

@@ -116,6 +116,33 @@ def test_an_unknown_shape_is_an_error_where_it_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
+def test_an_unknown_operator_with_a_matrix_of_weights_is_a_warning(tmp_path: Path) -> None:
+    def saved(operator: str, size: tuple[int, ...]) -> Path:
+        path = tmp_path / f"{operator}.onnx"
+        nodes = [
+            helper.make_node(operator, ["x", "w"], ["h"], "own", domain="own"),
+            helper.make_node("Relu", ["h"], ["y"]),
+        ]
+        shapes = {"x": [1, 4], "y": [1, 4]}
+        model = onnx.load(write(path, nodes, {"w": np.zeros(size, np.float32)}, shapes))
+        model.opset_import.append(helper.make_opsetid("own", 1))
+        model.graph.value_info.append(
+            helper.make_tensor_value_info("h", onnx.TensorProto.FLOAT, [1, 4])
+        )
+        onnx.save(model, path)
+        return path
+
+    message = (
+        r"Product.onnx: no multiply-accumulates are counted of 1 operator outside the vocabulary "
+        r"with weights; the first is operator Product \('own'\)"
+    )
+    with pytest.warns(UserWarning, match=message):
+        graph = graph_of_onnx(saved("Product", (4, 4)))
+    assert (graph.macs, graph.parameters) == (0, 16)
+    assert graph_of_onnx(saved("Shift", (4,))).parameters == 4  # a vector has no products
+
+
+@pytest.mark.filterwarnings("error")
 def test_an_unknown_shape_elsewhere_is_a_warning(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Mystery", ["x"], ["b"], "strange", domain="own"),
