@@ -254,11 +254,14 @@ class EdgeCellSupport(SpaceSupport):
         codes = self._found_codes(cells)
         if (codes < 0).any() or len(cells) < _FEW_CELLS:
             return super().cell_hashes(cells)
-        return np.asarray(self._hashes[np.searchsorted(self.edge_cells.cell_codes, codes)])
+        return np.asarray(self._hashes[self._positions(codes)])
 
     def positions(self, cells: CellArray) -> NDArray[np.int64]:
         """Return the rows ``[N]`` of cells of the space in :meth:`cells`."""
-        return np.searchsorted(self.edge_cells.cell_codes, self.codes(cells))
+        return self._positions(self.codes(cells))
+
+    def _positions(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(self.edge_cells.cell_codes, codes)
 
     def extra_features(self, cells: CellArray, adjacency: Array) -> ExtraFeatures:
         """Return the parameters of the official network and of each vertex."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -44,7 +44,7 @@ def write_scores(
     Raises:
         ModelError: If a score is not finite.
     """
-    check_finite(scores, lambda rows: hashes[rows])
+    _check_finite(scores, hashes)
     order = np.argsort(rank_keys(scores, larger_is_better), kind="stable")
     columns = {"hash": hashes, "score": scores, **(further or {})}
     blocks = (order[start : start + _BLOCK_ROWS] for start in range(0, len(order), _BLOCK_ROWS))
@@ -139,22 +139,12 @@ def rank_keys(scores: NDArray[np.float64], larger_is_better: bool) -> NDArray[np
     return -scores if larger_is_better else scores
 
 
-def check_finite(
-    scores: NDArray[np.float64], hashes_of: Callable[[NDArray[np.int64]], NDArray[np.bytes_]]
-) -> None:
-    """Check that scores ``[N]`` are numbers.
-
-    Args:
-        hashes_of: Returns the hashes of some rows, for the error.
-
-    Raises:
-        ModelError: If one is NaN or infinite; the message names a cell.
-    """
+def _check_finite(scores: NDArray[np.float64], hashes: NDArray[np.bytes_]) -> None:
     odd = np.flatnonzero(~np.isfinite(scores))
     if len(odd):
         raise ModelError(
             f"the model's scores must be finite, {len(odd):,} of {len(scores):,} are not: cell "
-            f"{hashes_of(odd[:1])[0].decode()} has {scores[odd[0]]}"
+            f"{hashes[odd[0]].decode()} has {scores[odd[0]]}"
         )
 
 
