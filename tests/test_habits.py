@@ -1,9 +1,10 @@
-"""Tests mirror the package, caches have owners, and commit messages have their form."""
+"""Tests mirror the package, caches have owners, no output is committed, messages have a form."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,22 @@ def test_no_cache_is_a_global_of_a_module() -> None:
     made = re.compile(r"^\w.*= *BoundedCache\b", re.MULTILINE)
     texts = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
     assert not [str(path.relative_to(ROOT)) for path, text in texts.items() if made.search(text)]
+
+
+def test_nothing_but_the_project_is_at_the_top_level() -> None:
+    """Commands that are tried in a clone write their output there, and ``git add`` takes it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a clone")
+    top = {Path(name).parts[0] for name in listed.stdout.split("\0") if name}
+    folders = {".ci", "benchmarks", "datasets", "docs", "experiments", "pyg_nas", "tests"}
+    settings = {".dockerignore", ".gitignore", ".pre-commit-config.yaml"}
+    documents = {"CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md"}
+    builds = {"Dockerfile", "MANIFEST.in", "Makefile", "mkdocs.yml", "pyproject.toml"}
+    versions = {"constraints-lowest.txt", "constraints.txt", "environment.yml"}
+    assert top <= folders | settings | documents | builds | versions
 
 
 def problems(message: str) -> list[str]:
