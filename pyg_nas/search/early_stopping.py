@@ -21,6 +21,7 @@ import numpy as np
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.predictors.scale import robust_std
 from pyg_nas.search.evaluators.evaluator import Evaluator
 from pyg_nas.search.history import History, Query
 from pyg_nas.search.outcome import Rung
@@ -32,7 +33,6 @@ LEAST = 8
 """Cells trained for the full budget before the first is stopped."""
 SURE = 1.645
 """Standard deviations below the best accuracy, for a probability of 5 % to reach it."""
-_TO_STD = 1.4826  # from the median absolute deviation of a normal distribution
 _SMALLEST_STD = 1e-6
 
 
@@ -174,4 +174,4 @@ def _with_prediction(
 
 
 def _spread(residuals: Any) -> float:
-    return max(float(_TO_STD * np.median(np.abs(residuals))), _SMALLEST_STD)
+    return max(robust_std(residuals), _SMALLEST_STD)

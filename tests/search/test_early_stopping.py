@@ -77,6 +77,19 @@ def test_equal_accuracies_at_a_rung(whole_table: Table, cell: Cell) -> None:
     assert expected_if_stopped(history, cell, [Rung(4, 0.5)]) is None
 
 
+def test_gains_of_which_most_are_equal_do_not_make_the_others_impossible(
+    whole_table: Table, cell: Cell
+) -> None:
+    """Of twelve cells eight gain exactly 0.1, the others 0.1 more or less than that."""
+    history = History()
+    for row in range(12):
+        gain = 0.2 if row in (4, 5) else 0.0 if row in (6, 7) else 0.1
+        accuracy = 0.5 + 0.01 * row
+        outcome = Outcome(accuracy + gain, 8.0, rungs=(Rung(4, accuracy, 4.0),), full_seconds=4.0)
+        history.append(Query(Proposal(whole_table.cells[row]), outcome))
+    assert expected_if_stopped(history, cell, [Rung(4, 0.56)]) is None
+
+
 @pytest.mark.parametrize("budgets", [(), (0,), (4, 4), (8, 4)])
 def test_invalid_budgets(budgets: tuple[int, ...]) -> None:
     with pytest.raises(SettingsError, match="ascending positive budgets"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
@@ -14,13 +16,12 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.cost.training_time import work_features
 from pyg_nas.predictors.parameter_rules import SEED
-from pyg_nas.predictors.scale import mean_and_scale
+from pyg_nas.predictors.scale import mean_and_scale, robust_std
 from pyg_nas.predictors.storage.state import Array, FittedState, Space
 from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cells
 
 # A failed run would otherwise set the length scale.
 _MOST_DEVIATIONS = 3.0
-_NORMAL_DEVIATION = 1.4826  # standard deviation of normal numbers over their median deviation
 
 
 @dataclass(eq=False, repr=False)
@@ -67,15 +68,17 @@ class SmallGaussianProcess(CellRegressor):
         cells, labels, weights = weighted_cells(X, y, sample_weight)
         self.space_ = cells.space
         median = np.median(labels)
-        spread = _NORMAL_DEVIATION * np.median(np.abs(labels - median))
-        self.targets_ = np.maximum(labels, median - _MOST_DEVIATIONS * spread)
+        self.targets_ = np.maximum(labels, median - _MOST_DEVIATIONS * robust_std(labels - median))
         found = small_features(cells)
         self.centre_, self.scale_ = mean_and_scale(found)
         self.inputs_ = (found - self.centre_) / self.scale_
         self.noise_ = np.full(len(labels), 1e-10)
         if weights is not None:
             self.noise_ += weights.max() / weights - 1
-        self.model_ = self._process("fmin_l_bfgs_b").fit(self.inputs_, self.targets_)
+        with warnings.catch_warnings():
+            # With few labels an optimum at a bound is common; the bounds belong to the recipe.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.model_ = self._process("fmin_l_bfgs_b").fit(self.inputs_, self.targets_)
         self.theta_ = self.model_.kernel_.theta
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,18 @@ def test_a_failed_run_changes_little() -> None:
     fitted, plain = (make_estimator("small-gp").fit(CELLS[:60], y[:60]) for y in (failed, Y))
     change = np.abs(fitted.predict(CELLS[60:]) - plain.predict(CELLS[60:]))
     assert change.max() < 3 * Y.std()
+
+
+def test_labels_of_which_most_are_equal_keep_their_order() -> None:
+    labels = np.minimum(Y, np.quantile(Y[:60], 0.4))  # as on a small validation set
+    model = make_estimator("small-gp").fit(CELLS[:60], labels[:60])
+    assert np.corrcoef(model.predict(CELLS[60:]), labels[60:])[0, 1] > 0.8
+
+
+def test_an_optimum_at_a_bound_prints_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_estimator("small-gp").fit(CELLS[:8], Y[:8])
 
 
 def test_weights_of_zero_leave_cells_out_and_small_ones_weigh_less() -> None:
