@@ -15,7 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from pyg_nas.features.graph_features import cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.scale import offset_and_range
 from pyg_nas.predictors.validation import Cells, as_cells, cells_to_predict, weighted_cells
+
+Labels = NDArray[np.float64]
 
 
 class ParameterCountRegressor(CellRegressor):
@@ -33,13 +36,13 @@ class ParameterCountRegressor(CellRegressor):
         self.line_ = LinearRegression().fit(self._sizes(cells), labels, weights)
         return self
 
-    def predict(self, X: Cells) -> NDArray[np.float64]:
+    def predict(self, X: Cells) -> Labels:
         """Return predictions ``[N]`` in the unit of the labels."""
         check_is_fitted(self)
         sizes = self._sizes(as_cells(X))
         return np.asarray(self.line_.coef_[0] * sizes[:, 0] + self.line_.intercept_)
 
-    def _sizes(self, cells: CellArray) -> NDArray[np.float64]:
+    def _sizes(self, cells: CellArray) -> Labels:
         return np.log(cells.trainable_parameters())[:, None]
 
 
@@ -51,7 +54,9 @@ class FeatureRegressor(CellRegressor):
         regressor: A regressor of rows of numbers; it is cloned.
 
     Attributes:
-        regressor_: The fitted regressor.
+        regressor_: The fitted regressor, of labels without ``offset_`` and divided by ``range_``.
+        offset_: 0, except for labels that are nearly equal.
+        range_: 1, except for labels that are nearly equal.
         space_: Search space of the training cells.
     """
 
@@ -62,23 +67,33 @@ class FeatureRegressor(CellRegressor):
     ) -> FeatureRegressor:
         """Fit to ``N`` cells, their labels ``[N]`` and weights ``[N]``."""
         cells, labels, weights = weighted_cells(X, y, sample_weight)
-        weighted = {} if weights is None else {"sample_weight": weights}
         self.space_ = cells.space
-        self.regressor_ = clone(self.regressor).fit(
-            cell_features(cells).joined(), labels, **weighted
-        )
+        return self.fit_inputs(cell_features(cells).joined(), labels, weights)
+
+    def fit_inputs(
+        self, inputs: NDArray[np.float32], labels: Labels, weights: Labels | None
+    ) -> FeatureRegressor:
+        """Fit to rows of numbers ``[N, d]``, their labels ``[N]`` and weights ``[N]``."""
+        weighted = {} if weights is None else {"sample_weight": weights}
+        self.offset_, self.range_ = offset_and_range(labels)
+        scaled = (labels - self.offset_) / self.range_
+        self.regressor_ = clone(self.regressor).fit(inputs, scaled, **weighted)
         return self
 
-    def predict(self, X: Cells) -> NDArray[np.float64]:
+    def predict(self, X: Cells) -> Labels:
         """Return predictions ``[N]`` in the unit of the labels.
 
         Raises:
             ModelError: If the cells have other operations or features than the training cells.
         """
-        cells = cells_to_predict(self, X)
-        if not len(cells):  # which scikit-learn's regressors refuse
+        return self.predict_inputs(cell_features(cells_to_predict(self, X)).joined())
+
+    def predict_inputs(self, inputs: NDArray[np.float32]) -> Labels:
+        """Return predictions ``[N]`` from rows of numbers ``[N, d]``."""
+        if not len(inputs):  # which scikit-learn's regressors refuse
             return np.empty(0)
-        return np.asarray(self.regressor_.predict(cell_features(cells).joined()), dtype=np.float64)
+        scaled = np.asarray(self.regressor_.predict(inputs), dtype=np.float64)
+        return scaled * self.range_ + self.offset_
 
 
 def random_forest(seed: int = 0) -> FeatureRegressor:

@@ -20,6 +20,7 @@ from pyg_nas.features.paths import path_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.parameter_rules import SEED, whole
+from pyg_nas.predictors.scale import offset_and_range
 from pyg_nas.predictors.storage.state import Array, FeatureVersion, FittedState, Space
 from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cells
 
@@ -83,12 +84,13 @@ class FeatureForest(CellRegressor):
         self.check_parameters()
         self.space_, self.feature_version_ = cells.space, FEATURE_VERSION
         inputs = _inputs(cells, features)
+        offset, spread = offset_and_range(y)
         from sklearn.ensemble import ExtraTreesRegressor
 
         forest = ExtraTreesRegressor(
             self.num_trees, max_features=_SHARE_TRIED, bootstrap=True, oob_score=True,
             random_state=self.random_state, n_jobs=1,
-        ).fit(inputs, y, weights)  # fmt: skip
+        ).fit(inputs, (y - offset) / spread, weights)  # fmt: skip
         trees = [tree.tree_ for tree in forest.estimators_]
         counts = [tree.node_count for tree in trees]
         self.roots_ = np.cumsum([0, *counts[:-1]])
@@ -101,8 +103,9 @@ class FeatureForest(CellRegressor):
         self.right_ = np.where(is_leaf, own, first + right)
         self.split_ = np.maximum(np.concatenate([tree.feature for tree in trees]), 0)
         self.threshold_ = np.concatenate([tree.threshold for tree in trees])
-        self.value_ = np.concatenate([tree.value[:, 0, 0] for tree in trees])
-        self.out_of_bag_, self.width_ = forest.oob_prediction_, inputs.shape[1]
+        self.value_ = np.concatenate([tree.value[:, 0, 0] for tree in trees]) * spread + offset
+        self.out_of_bag_ = forest.oob_prediction_ * spread + offset
+        self.width_ = inputs.shape[1]
         return self
 
     def predict(self, X: Cells) -> Labels:

@@ -127,11 +127,27 @@ GCN_RULES: Mapping[str, Rule] = {
 }
 """Of both GCN estimators."""
 
+GCN_CLASSIFIER_RULES: Mapping[str, Rule] = {
+    **GCN_RULES,
+    "class_weight": where(
+        anything,
+        lambda value: value in (None, "balanced") or isinstance(value, dict),
+        "None, balanced or a weight for each class",
+    ),
+}
+
 GCN_REGRESSOR_RULES: Mapping[str, Rule] = {
     **GCN_RULES,
     "target_mean": real(optional=True),
     "target_std": real(least=float(np.finfo(float).tiny), optional=True),
 }
+
+STAGE_WEIGHT = where(
+    anything,
+    lambda value: value in (None, "balanced") or (isinstance(value, dict) and set(value) == {0, 1}),
+    "None, balanced or {0: weight, 1: weight}",
+)
+"""Class weights of the first of two stages, whose classes are 0 and 1, not the texts of a file."""
 
 TWO_STAGE_RULES: Mapping[str, Rule] = {
     "quantile": where(real(), lambda value: 0 < value < 1, "between 0 and 1"),

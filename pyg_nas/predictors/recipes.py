@@ -18,6 +18,7 @@ from pyg_nas.predictors.parameter_rules import (
     HYBRID_RULES,
     LATENCY_RULES,
     NETWORKS_RULES,
+    STAGE_WEIGHT,
     TRANSFER_RULES,
     TWO_STAGE_RULES,
     Rule,
@@ -90,7 +91,7 @@ def _settings(rules: Mapping[str, Rule], part: str = "") -> dict[str, Rule]:
 _TWO_STAGE = {
     **_settings(TWO_STAGE_RULES),
     **_settings(GCN_RULES, "classifier__"),
-    "classifier__class_weight": anything,
+    "classifier__class_weight": STAGE_WEIGHT,
     **_settings(GCN_REGRESSOR_RULES, "regressor__"),
 }
 

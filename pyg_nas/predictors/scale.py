@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 # Standard deviation of normal numbers over their median absolute deviation.
 _NORMAL_DEVIATION = 1.4826
 _ROUNDING = 1e-9
+_LEAST_SPREAD = 1e-6
 
 
 def mean_and_std(
@@ -42,3 +43,13 @@ def robust_std(deviations: ArrayLike) -> float:
     median = np.median(sizes)
     informative = median > _ROUNDING * sizes.max()
     return float(_NORMAL_DEVIATION * median if informative else np.sqrt(np.mean(sizes**2)))
+
+
+def offset_and_range(labels: NDArray[np.float64]) -> tuple[float, float]:
+    """Return what trees subtract from labels ``[N]`` and then divide them by.
+
+    scikit-learn's trees take labels whose variance is below 2e-16 for equal. Others stay as they
+    are: 0 and 1.
+    """
+    spread = float(np.ptp(labels))
+    return (float(labels.min()), spread) if 0 < spread < _LEAST_SPREAD else (0.0, 1.0)

@@ -9,6 +9,7 @@ from pyg_nas.errors import ModelError
 from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.baselines import ParameterCountRegressor, boosted_trees, random_forest
+from pyg_nas.predictors.forest import FeatureForest
 
 CELLS = sample_cells(400, seed=0)
 
@@ -19,11 +20,24 @@ SIZE = np.log(CELLS.trainable_parameters())
 Y = 0.9 + 0.02 * (SIZE - SIZE.mean()) + np.random.default_rng(0).normal(0, 0.004, 400)
 
 
-@pytest.mark.parametrize("make", [ParameterCountRegressor, random_forest, boosted_trees])
+MAKERS = [ParameterCountRegressor, random_forest, boosted_trees, FeatureForest]
+
+
+@pytest.mark.parametrize("make", MAKERS)
 def test_baselines_learn(make: object) -> None:
     fitted = make().fit(CELLS[:150], Y[:150])  # type: ignore[operator]
     assert np.corrcoef(fitted.predict(CELLS[150:]), Y[150:])[0, 1] > 0.8
     assert fitted.predict(CELLS[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("offset", [0.0, 0.9])
+def test_labels_that_are_nearly_equal_are_learned(make: object, offset: float) -> None:
+    usual = make().fit(CELLS[:150], Y[:150]).predict(CELLS[150:])  # type: ignore[operator]
+    fitted = make().fit(CELLS[:150], offset + 1e-9 * Y[:150])  # type: ignore[operator]
+    found = (fitted.predict(CELLS[150:]) - offset) / 1e-9
+    assert np.corrcoef(found, usual)[0, 1] > 0.98
+    assert np.std(found) == pytest.approx(np.std(usual), rel=0.1)
 
 
 def test_cells_of_other_operations_are_refused() -> None:

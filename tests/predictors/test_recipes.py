@@ -23,6 +23,7 @@ from pyg_nas.predictors.recipes import (
     LATENCY_RECIPE,
     NETWORK_RECIPE,
     RECIPES,
+    check_settings,
     check_subject,
     make_estimator,
     read_recipe,
@@ -68,6 +69,9 @@ def test_unknown_recipe_and_setting_are_named(small_table: Table) -> None:
         make_estimator("paper", width=3)
     with pytest.raises(SettingsError, match="'fast' trains no network, so that epochs, learning_"):
         make_estimator("fast", epochs=3, learning_rate=5.0)
+    of_a_file = {"classifier__class_weight": {"0": 1.0, "1": 3.0}}
+    with pytest.raises(SettingsError, match=r"classifier__class_weight must be None, balanced or"):
+        check_settings("two-stage", [of_a_file])
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -39,7 +39,7 @@ from pyg_nas.io.limits import MOST_MEMBERS
 from pyg_nas.nn.dense import DenseGCN, dense_cells
 from pyg_nas.nn.gcn import GCN
 from pyg_nas.predictors.base import CellEstimator
-from pyg_nas.predictors.parameter_rules import GCN_REGRESSOR_RULES, GCN_RULES
+from pyg_nas.predictors.parameter_rules import GCN_CLASSIFIER_RULES, GCN_REGRESSOR_RULES
 from pyg_nas.predictors.scale import mean_and_scale
 from pyg_nas.predictors.storage.state import FittedState, Networks, Space
 from pyg_nas.predictors.validation import (
@@ -340,7 +340,7 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         members_: The fitted networks.
     """
 
-    parameter_rules: ClassVar = GCN_RULES
+    parameter_rules: ClassVar = GCN_CLASSIFIER_RULES
     fitted_state: ClassVar = FittedState(
         values={**_NETWORK_VALUES, "classes": _TwoClasses}, networks=_MEMBERS
     )

@@ -183,10 +183,7 @@ class NetworkRegressor(CellRegressor):
         if self.process_ is not None:
             mean, std = self.process_.predict_features(features, return_std)
             return (mean, std) if return_std else mean
-        inputs = features.joined()
-        if not len(inputs):
-            return np.empty(0)
-        return np.asarray(self.trees_.predict(inputs), dtype=np.float64)
+        return self.trees_.predict_inputs(features.joined())
 
     def check_fitted_state(self) -> None:
         """Fit the trees again to the training data that were read.
@@ -203,8 +200,8 @@ class NetworkRegressor(CellRegressor):
             self._fit_trees()
 
     def _fit_trees(self) -> None:
-        trees = _TREES[self.method](self.random_state).regressor
-        self.trees_ = trees.fit(self.inputs_, self.targets_, sample_weight=self.weights_)
+        given: Any = self.inputs_, self.targets_, self.weights_
+        self.trees_ = _TREES[self.method](self.random_state).fit_inputs(*given)
 
 
 def _own_labels(X: Networks) -> NDArray[np.float64]:

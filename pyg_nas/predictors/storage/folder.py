@@ -39,6 +39,8 @@ _NOT_STORED = ("progress", "device", "backend")
 # Arguments that folders of earlier versions lack, and what these versions did.
 _ADDED = {"accuracies": False}
 _CHECKSUM = "settings_sha256"
+_TEMPLATE = "estimator"  # the only key in place of an argument that is an estimator
+_PAIRS = "pairs"  # and of a dictionary whose keys are not texts, as all keys of JSON are
 _MOST_TRIES = 10
 
 # Errors of settings that were written by hand.
@@ -294,7 +296,7 @@ def _template(estimator: Any) -> dict[str, Any]:
     name = registered_name(estimator)
     arguments = {
         # The argument of a meta-estimator is a template: only its settings matter.
-        key: {"estimator": _template(value)} if hasattr(value, "get_params") else _plain(value)
+        key: {_TEMPLATE: _template(value)} if hasattr(value, "get_params") else _plain(value)
         for key, value in estimator.get_params(deep=False).items()
         if key not in _NOT_STORED
     }
@@ -306,6 +308,16 @@ def _plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, tuple):
         return list(value)
+    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+        return {_PAIRS: [[_plain(key), _plain(part)] for key, part in value.items()]}
+    return value
+
+
+def _argument(value: Any, device: str) -> Any:
+    if isinstance(value, dict) and set(value) == {_TEMPLATE}:
+        return _instantiate(value[_TEMPLATE], device)
+    if isinstance(value, dict) and set(value) == {_PAIRS}:
+        return dict(value[_PAIRS])
     return value
 
 
@@ -350,12 +362,7 @@ def _instantiate(description: Any, device: str) -> Any:
     odd = set(arguments) ^ (known - set(_NOT_STORED))
     if odd:
         raise SettingsError(f"{name}: unknown or missing arguments {listed(sorted(odd))}")
-    built = {
-        key: _instantiate(value["estimator"], device)
-        if isinstance(value, dict) and set(value) == {"estimator"}
-        else value
-        for key, value in arguments.items()
-    }
+    built = {key: _argument(value, device) for key, value in arguments.items()}
     if "device" in known:
         built["device"] = device
     estimator = cls(**built)

@@ -114,9 +114,11 @@ def test_saved_files_have_the_usual_permissions(folder: Path) -> None:
 
 def test_classifier_round_trip(small_table: Table, tmp_path: Path) -> None:
     above = small_table.label() > np.median(small_table.label())
-    classifier = GCNClassifier(**FAST).fit(small_table.cells, above)
+    weights = {False: 1.0, True: 3.0}  # whose names JSON would turn into texts
+    classifier = GCNClassifier(**FAST, class_weight=weights).fit(small_table.cells, above)
     save_model(classifier, tmp_path / "m")
     loaded = load_model(tmp_path / "m")
+    assert loaded.class_weight == weights
     assert np.array_equal(loaded.predict(small_table), classifier.predict(small_table))
 
 
