@@ -7,6 +7,7 @@ networks have one more for each that is refused.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -87,6 +88,16 @@ def check_count(name: str, value: int, most: int) -> None:
     """
     if not 1 <= value <= most:
         raise SettingsError(f"{name} must be at least 1 and at most {most:,}, got {value}")
+
+
+def argument(name: str) -> str:
+    """Return how a message names an argument, of which :func:`with_options` makes an option."""
+    return f"the argument {name}"
+
+
+def with_options(message: str) -> str:
+    """Return a message as a command prints it: ``--name`` in place of ``the argument name``."""
+    return re.sub(r"\bthe argument (\w+)", lambda found: f"--{found[1].replace('_', '-')}", message)
 
 
 def first_repeated(values: Iterable[Any]) -> tuple[Any, int, int] | None:

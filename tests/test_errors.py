@@ -21,6 +21,12 @@ def test_long_values_are_cut_and_messages_are_one_line() -> None:
     assert errors.one_line(ValueError("a\n  b")) == "a b"
 
 
+def test_commands_name_options_where_functions_name_arguments() -> None:
+    message = f"leave away {errors.argument('image_size')} or {errors.argument('metric')}"
+    assert message == "leave away the argument image_size or the argument metric"
+    assert errors.with_options(message) == "leave away --image-size or --metric"
+
+
 def test_lists_of_names_are_cut() -> None:
     assert errors.listed([]) == "none"
     assert errors.listed(range(3)) == "0, 1, 2"

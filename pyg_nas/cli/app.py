@@ -29,7 +29,7 @@ from pyg_nas.cli.startup import postpone_unused
 from pyg_nas.cli.table import table_app
 from pyg_nas.cli.train import train
 from pyg_nas.cli.tune import tune
-from pyg_nas.errors import NetworksError, PygNasError, one_line
+from pyg_nas.errors import NetworksError, PygNasError, one_line, with_options
 from pyg_nas.io.user_code import user_failure
 from pyg_nas.version import __version__
 
@@ -96,7 +96,7 @@ def main() -> None:
     except NetworksError as error:
         fail(error.heading, more=error.refused)
     except PygNasError as error:
-        fail(str(error))
+        fail(with_options(str(error)))
     except OSError as error:
         # A missing folder, a full disk, no permission: the system's own words name the file.
         fail(user_failure(error) or str(error))

@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from pyg_nas.errors import SpaceError, one_line, quoted
+from pyg_nas.errors import SpaceError, argument, one_line, quoted
 from pyg_nas.io.user_code import absolute_reference, object_named
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ def missing_network(space: SearchSpace) -> str:
         changes = space_changes(space.to_dict(), support.space.to_dict())
         return f"the space {space.name!r} has changed since: {changes}"
     return (
-        f"cells of {space.name!r} have no network; where a file of yours defines them, name it: "
-        f"--space FILE.py:NAME, or open_space in Python"
+        f"cells of {space.name!r} have no network; where a file of yours defines them, name it as "
+        f"FILE.py:NAME with {argument('space')}, or with open_space in Python"
     )
 
 

@@ -1,6 +1,6 @@
 """Callbacks of searches and of predictors' training, and loggers that send numbers to other tools.
 
-``--log tensorboard:DIR``, ``wandb:PROJECT`` and ``mlflow:URI`` name a logger. Each tool is an extra
+``tensorboard:DIR``, ``wandb:PROJECT`` and ``mlflow:URI`` name a logger. Each tool is an extra
 of this package.
 """
 
@@ -140,13 +140,13 @@ def check_logger(text: str) -> tuple[str, str]:
     name, _, place = text.partition(":")
     if name not in LOGGERS or not place:
         raise SettingsError(
-            f"--log {quoted(text)} must be tensorboard:DIR, wandb:PROJECT or mlflow:URI"
+            f"logger {quoted(text)} must be tensorboard:DIR, wandb:PROJECT or mlflow:URI"
         )
-    check_text("--log", text)
+    check_text("logger", text)
     if name == "tensorboard" and Path(place).exists() and not Path(place).is_dir():
-        raise SettingsError(f"--log {quoted(text)}: {quoted(place)} is a file, a folder is needed")
+        raise SettingsError(f"logger {quoted(text)}: {quoted(place)} is a file, a folder is needed")
     if find_spec(name) is None:
-        raise SettingsError(needs_extra(f"--log {name} needs the package {name}", name))
+        raise SettingsError(needs_extra(f"logger {name} needs the package {name}", name))
     return name, place
 
 
@@ -164,7 +164,7 @@ def open_logger(text: str | None) -> Callback:
     try:
         return makers[name](place)
     except Exception as error:  # of any tool
-        raise SettingsError(f"--log {quoted(text)}: {name} cannot start: {error}") from None
+        raise SettingsError(f"logger {quoted(text)}: {name} cannot start: {error}") from None
 
 
 def _named(group: str, figures: Figures) -> dict[str, float]:

@@ -142,13 +142,6 @@ GCN_REGRESSOR_RULES: Mapping[str, Rule] = {
     "target_std": real(least=float(np.finfo(float).tiny), optional=True),
 }
 
-STAGE_WEIGHT = where(
-    anything,
-    lambda value: value in (None, "balanced") or (isinstance(value, dict) and set(value) == {0, 1}),
-    "None, balanced or {0: weight, 1: weight}",
-)
-"""Class weights of the first of two stages, whose classes are 0 and 1, not the texts of a file."""
-
 TWO_STAGE_RULES: Mapping[str, Rule] = {
     "quantile": where(real(), lambda value: 0 < value < 1, "between 0 and 1"),
     "calibration_folds": where(whole(least=0), lambda value: value != 1, "0 or at least 2"),

@@ -9,16 +9,15 @@ from types import MappingProxyType
 from typing import Any
 
 from pyg_nas.data.protocols.labels import PAPER_LABEL, LabelPolicy
-from pyg_nas.errors import SettingsError, listed, quoted
+from pyg_nas.errors import SettingsError, argument, listed, quoted
 from pyg_nas.io.json_reader import read_json
 from pyg_nas.io.user_code import user_call
 from pyg_nas.predictors.parameter_rules import (
+    GCN_CLASSIFIER_RULES,
     GCN_REGRESSOR_RULES,
-    GCN_RULES,
     HYBRID_RULES,
     LATENCY_RULES,
     NETWORKS_RULES,
-    STAGE_WEIGHT,
     TRANSFER_RULES,
     TWO_STAGE_RULES,
     Rule,
@@ -90,8 +89,7 @@ def _settings(rules: Mapping[str, Rule], part: str = "") -> dict[str, Rule]:
 
 _TWO_STAGE = {
     **_settings(TWO_STAGE_RULES),
-    **_settings(GCN_RULES, "classifier__"),
-    "classifier__class_weight": STAGE_WEIGHT,
+    **_settings(GCN_CLASSIFIER_RULES, "classifier__"),
     **_settings(GCN_REGRESSOR_RULES, "regressor__"),
 }
 
@@ -154,7 +152,8 @@ def resumed_recipe(stored: str, given: str | None) -> str:
     """
     if given is None and ":" in stored and stored not in _recipes:
         raise SettingsError(
-            f"the stored recipe {quoted(stored, 500)} is code: name it again with --recipe"
+            f"the stored recipe {quoted(stored, 500)} is code: name it again with "
+            f"{argument('recipe')}"
         )
     return stored if given is None else given
 

@@ -25,6 +25,6 @@ def check_source(source: str) -> None:
             find_space(source)
         except SpaceError as error:
             raise SpaceError(
-                f"{error}; --space also takes a graph file (.jsonl, .arrow) or a function of yours "
-                f"as file.py:function"
+                f"{error}; other sources are a graph file (.jsonl, .arrow) and a function of "
+                f"yours, as file.py:function"
             ) from None

@@ -53,7 +53,7 @@ def test_a_folder_of_images_becomes_a_network(
     capsys.readouterr()
     assert pyg_nas(*finish) == 2
     assert "cells of 'users' have no network" in (message := capsys.readouterr().err)
-    assert "--space FILE.py:NAME" in message
+    assert "FILE.py:NAME with --space" in message
     assert pyg_nas("report", search, "--out", tmp_path / "report.html") == 0
 
     def left_out() -> None:

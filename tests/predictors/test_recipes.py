@@ -69,9 +69,8 @@ def test_unknown_recipe_and_setting_are_named(small_table: Table) -> None:
         make_estimator("paper", width=3)
     with pytest.raises(SettingsError, match="'fast' trains no network, so that epochs, learning_"):
         make_estimator("fast", epochs=3, learning_rate=5.0)
-    of_a_file = {"classifier__class_weight": {"0": 1.0, "1": 3.0}}
     with pytest.raises(SettingsError, match=r"classifier__class_weight must be None, balanced or"):
-        check_settings("two-stage", [of_a_file])
+        check_settings("two-stage", [{"classifier__class_weight": "large"}])
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -148,7 +147,7 @@ def test_recipes_of_cells_and_of_networks(small_table: Table) -> None:
 def test_a_class_that_a_folder_names_must_be_named_again() -> None:
     assert resumed_recipe("fast", None) == "fast"
     assert resumed_recipe("theirs.py:Class", "mine.py:Class") == "mine.py:Class"
-    with pytest.raises(SettingsError, match="name it again with --recipe"):
+    with pytest.raises(SettingsError, match="name it again with the argument recipe"):
         resumed_recipe("theirs.py:Class", None)
 
 

@@ -18,7 +18,7 @@ def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for good in ("nasbench101", "graphs.jsonl", "missing.py:function"):
         check_source(good)
     for source, error, message in (
-        ("nonsense", SpaceError, "nonsense.*also takes a graph file"),
+        ("nonsense", SpaceError, "nonsense.*other sources are a graph file"),
         ("missing.jsonl", TableError, "missing.jsonl: no such file"),
         ("pipe.arrow", TableError, "is a named pipe"),
     ):

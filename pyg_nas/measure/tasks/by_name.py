@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pyg_nas.errors import MeasureError, SettingsError, quoted
+from pyg_nas.errors import MeasureError, SettingsError, argument, quoted
 from pyg_nas.io.files import cache_folder
 from pyg_nas.io.user_code import absolute_reference
 from pyg_nas.measure.campaigns.journal_file import stored_settings
@@ -111,8 +111,8 @@ def _changed(
         base = base.changed_by_file(settings)
         if base.metric and metric is None:  # code that a file names
             raise SettingsError(
-                f"{settings}: has the metric {quoted(base.metric, 500)}, which is code: also "
-                f"name it with --metric"
+                f"{settings}: has the metric {quoted(base.metric, 500)}, which is code: name "
+                f"it also with {argument('metric')}"
             )
     named = base.metric if metric is None else metric
     return replace(base, metric=absolute_metric(named)) if named else base

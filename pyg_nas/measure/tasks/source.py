@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, argument, quoted
 from pyg_nas.io.files import write_json
 from pyg_nas.io.json_reader import read_object
 from pyg_nas.io.user_code import absolute_reference
@@ -72,7 +72,7 @@ def read_task(
     settings = TrainingSettings.all_values(source["settings"])
     stored = settings["metric"] or None
     if stored != (absolute_reference(metric) if metric else None):
-        rule = "name it with --metric" if stored else "leave --metric away"
+        rule = ("name it with" if stored else "leave away") + f" {argument('metric')}"
         raise SettingsError(
             f"{path}: the search has the metric {quoted(stored, 500)}, got {quoted(metric)}; {rule}"
         )

@@ -33,7 +33,7 @@ from pyg_nas.engine.shared_terms import (
     PreparedTerms,
     space_refinement,
 )
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.limits import MOST_MEMBERS
 from pyg_nas.nn.dense import DenseGCN, dense_cells
@@ -374,7 +374,13 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
             raise SettingsError(
                 f"a classifier needs exactly two classes in y, got {self.classes_.tolist()}"
             )
-        weights = compute_sample_weight(self.class_weight, labels)
+        own = self.class_weight
+        if isinstance(own, dict) and not {*self.classes_.tolist()} <= {*own}:
+            raise SettingsError(
+                f"class_weight must have a weight of each class, {self.classes_.tolist()}, got "
+                f"{quoted(own)}"
+            )
+        weights = compute_sample_weight(own, labels)
         if given is not None:
             weights = weights * given
         positive = (labels == self.classes_[1]).astype(np.float64)

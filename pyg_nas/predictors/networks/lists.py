@@ -10,7 +10,7 @@ from typing import Any
 from pyg_nas.data.networks.reading import OnNetwork, read_networks
 from pyg_nas.data.networks.sources import NetworkSource, built_networks, network_sources
 from pyg_nas.data.networks.table import NetworkTable, is_network_table
-from pyg_nas.errors import NetworkError, SettingsError
+from pyg_nas.errors import NetworkError, SettingsError, argument
 from pyg_nas.io.json_reader import parse_json, read_json
 from pyg_nas.io.limits import MOST_SETTINGS_BYTES
 from pyg_nas.io.regular_files import read_regular
@@ -37,7 +37,7 @@ def named_sources(
     if is_builder == (configurations is None):
         raise SettingsError(
             f"{networks}: a builder, module:function or file.py:function, needs a file of "
-            f"configurations (--configurations), and a folder of ONNX files has none"
+            f"configurations ({argument('configurations')}), and a folder of ONNX files has none"
         )
     if configurations is None:
         return network_sources(networks)

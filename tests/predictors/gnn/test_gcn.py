@@ -265,6 +265,9 @@ def test_classifier_needs_two_classes(cells: CellArray) -> None:
             GCNClassifier(**FAST).fit(cells, labels)
     with pytest.raises(SettingsError, match="y must be classes, got nan at 1"):
         GCNClassifier(**FAST).fit(cells, np.tile([1.0, np.nan], 40))
+    of_a_file = {"0": 1.0, "1": 3.0}  # JSON has only texts as names
+    with pytest.raises(SettingsError, match=r"a weight of each class, \[0, 1\], got \{'0': 1.0,"):
+        GCNClassifier(**FAST, class_weight=of_a_file).fit(cells, np.tile([0, 1], 40))
 
 
 def test_balanced_weights_move_the_probability(cells: CellArray, y: np.ndarray) -> None:
