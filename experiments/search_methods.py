@@ -30,7 +30,7 @@ from scipy.stats import hypergeom
 from pyg_nas.data.tables.shipped import SHIPPED_TASK
 from pyg_nas.data.tables.table import Table
 from pyg_nas.io.files import write_text
-from pyg_nas.metrics.intervals import finite_or_none, mean_band, paired_difference
+from pyg_nas.metrics.intervals import CONFIDENCE, finite_or_none, paired_difference
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.refit_schedule import REFIT_GROWTH
 from pyg_nas.search.evaluators.table import TableEvaluator
@@ -167,6 +167,20 @@ def run(
         done.append(summarise(result, seed, wall, "test" in evaluator.reference.kind))
         write_text(path, json.dumps({**head, "runs": done}) + "\n")
         print(method, seed, done[-1]["steps"][-1], done[-1]["wall_seconds"], flush=True)
+
+
+def mean_band(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean, lower and upper curve of ``curves`` ``[seeds, points]``, each ``[points]``.
+
+    The band is the 95 % percentile bootstrap interval of the mean at each point. Whole curves are
+    resampled, so that the band is as smooth as the curves.
+    """
+    rng = np.random.default_rng(0)
+    seeds = len(curves)
+    # Means of the resampled curves are a product with the counts of each resample.
+    counts = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=2_000) / seeds
+    low, high = np.quantile(counts @ curves, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    return curves.mean(axis=0), low, high
 
 
 def curve(run: dict[str, Any], at: np.ndarray, column: int) -> np.ndarray:

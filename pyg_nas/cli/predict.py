@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pyg_nas.graphs.search_space import SearchSpace
     from pyg_nas.predictors.storage.header import ModelHeader
     from pyg_nas.predictors.trained import TrainedPredictor
-    from pyg_nas.scoring import Architectures
+    from pyg_nas.scoring import Architectures, Block
 
 
 def predict(
@@ -124,31 +125,37 @@ def predict(
     whole_space = find_space(space) if space in space_names() else None
     in_memory = table is not None or whole_space is not None
     is_sorted = in_memory and top is None and backend == "sequential" and out.suffix != ARROW
-    if model is None and not is_sorted:
-        raise SettingsError(
-            "the recipe transfer scores a table or a whole space into a CSV file; --top, --backend "
-            "and sources of any length need a model"
-        )
-    header = None if model is None else ModelHeader.read(model)
-    if header is not None and whole_space is not None:
-        header.check_space(whole_space)
-    listed = None
-    if table is not None:
-        listed = _listed_table(table, configurations, header, workers)
-    elif whole_space is not None and is_sorted:
+
+    def listed(header: ModelHeader | None) -> Architectures:
+        if table is not None:
+            return _listed_table(table, configurations, header, workers)
         from pyg_nas.scoring.blocks import space_architectures
 
+        assert whole_space is not None
         with working("listing the space"):
-            listed = space_architectures(whole_space)
-    loaded = None if model is None else TrainedPredictor.load(model, device)
-    if listed is not None and is_sorted:
-        _predict_sorted(loaded, listed, out)
-    elif loaded is not None and header is not None:
+            return space_architectures(whole_space)
+
+    if model is None:
+        if not is_sorted:
+            raise SettingsError(
+                "the recipe transfer scores a table or a whole space into a CSV file; --top, "
+                "--backend and sources of any length need a model"
+            )
+        _predict_sorted(None, listed(None), out)
+        return
+    header = ModelHeader.read(model)
+    if whole_space is not None:
+        header.check_space(whole_space)
+    known = listed(header) if table is not None or is_sorted else None
+    loaded = TrainedPredictor.load(model, device)
+    if known is not None and is_sorted:
+        _predict_sorted(loaded, known, out)
+    else:
         source = str(space or table)
+        blocks = _blocks(loaded, known, source, header.space or whole_space)
         settings = {"model": settings_checksum(header.settings), "source": source}
-        fitted = header.space or whole_space
-        _predict_stream(loaded, fitted, listed, source, out, top, pool, settings)
-    if loaded is not None and loaded.protocol is not None and loaded.unit:
+        _predict_stream(loaded, blocks, out, top, pool, settings)
+    if loaded.protocol is not None and loaded.unit:
         print_label("score", loaded.protocol.label, loaded.unit)
 
 
@@ -221,32 +228,34 @@ def _predict_sorted(model: TrainedPredictor | None, scored: Architectures, out: 
     print_line(f"{counted(len(cells), 'score')} in {out}, the best first")
 
 
+def _blocks(
+    model: TrainedPredictor, known: Architectures | None, source: str, space: SearchSpace | None
+) -> Iterator[Block]:
+    """Return the blocks of architectures in memory, or of a source that is read in parts."""
+    from pyg_nas.scoring import block_size, open_blocks, stored_blocks
+
+    size = block_size(model.estimator)
+    if known is not None:
+        return stored_blocks(known, size)
+    if space is None:
+        raise SettingsError(
+            f"{source}: cannot be read without its space, which the model does not store (space_ "
+            f"among the values of its fitted_state); give a table or the name of a space"
+        )
+    return open_blocks(source, space, size)
+
+
 def _predict_stream(
     model: TrainedPredictor,
-    space: SearchSpace | None,
-    listed: Architectures | None,
-    source: str,
+    blocks: Iterator[Block],
     out: Path,
     top: int | None,
     workers: Workers,
     settings: dict[str, str],
 ) -> None:
     """Write the scores of a source of any length in its order, or the best of them."""
-    import numpy as np
+    from pyg_nas.scoring import ScoringTask, block_size, score_stream
 
-    from pyg_nas.scoring import ScoringTask, block_size, open_blocks, score_stream, stored_blocks
-
-    size = block_size(model.estimator)
-    if listed is not None:
-        hashes = listed.hashes_of(np.arange(len(listed.graphs)))
-        blocks = stored_blocks(listed.graphs, hashes, listed.texts, size, listed.parameters)
-    elif space is not None:
-        blocks = open_blocks(source, space, size)
-    else:
-        raise SettingsError(
-            f"{source}: cannot be read without its space, which the model does not store (space_ "
-            f"among the values of its fitted_state); give a table or the name of a space"
-        )
     task = ScoringTask(
         model.estimator,
         model.larger_is_better,
@@ -259,11 +268,11 @@ def _predict_stream(
             task,
             blocks,
             out,
-            settings={**settings, "block": str(size)},
+            settings={**settings, "block": str(block_size(model.estimator))},
             workers=workers,
             progress=advance,
         )
     if top is None:
-        print_line(f"{counted(total, 'score')} in {out}, in the order of {source}")
+        print_line(f"{counted(total, 'score')} in {out}, in the order of {settings['source']}")
     else:
         print_line(f"the best {min(top, total):,} of {counted(total, 'score')} in {out}")

@@ -10,12 +10,11 @@ group ``pyg_nas.spaces``, scripts by :func:`register_space`, and users of the co
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import SpaceError, argument, one_line, quoted
-from pyg_nas.io.user_code import absolute_reference, object_named
+from pyg_nas.io.user_code import absolute_reference, imported, object_named
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.search_space import SearchSpace
@@ -147,8 +146,7 @@ def support_of(space: SearchSpace) -> SpaceSupport:
     support = _find_support(space.name)
     if support is not None and support.space == space:
         return support
-    module, _, function = _GENERAL.partition(":")
-    general: SpaceSupport = getattr(import_module(module), function)(space)
+    general: SpaceSupport = imported(_GENERAL)(space)
     return general
 
 
@@ -157,9 +155,8 @@ def _find_support(name: str) -> SpaceSupport | None:
         location = _locations.get(name) or _entry_points().get(name)
         if location is None:
             return None
-        module, _, attribute = location.partition(":")
         try:
-            found = as_support(getattr(import_module(module), attribute))
+            found = as_support(imported(location))
         except (Exception, SystemExit) as error:  # another package may raise anything
             raise SpaceError(
                 f"search space {name!r}: {location} cannot be imported ({one_line(error)})"

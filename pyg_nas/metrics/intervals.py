@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pyg_nas.errors import SettingsError
 
@@ -64,7 +64,7 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval
     return Interval(mean, float(low), float(high), confidence, len(sample))
 
 
-def wilson_interval(correct: int, total: int, confidence: float = CONFIDENCE) -> Interval:
+def wilson_interval(correct: int, total: int) -> Interval:
     """Return a fraction of ``total`` independent cases with its interval by Wilson's score.
 
     Raises:
@@ -74,11 +74,11 @@ def wilson_interval(correct: int, total: int, confidence: float = CONFIDENCE) ->
         raise SettingsError(f"an interval needs cases, got {correct} correct of {total}")
     from scipy.stats import binomtest
 
-    low, high = binomtest(correct, total).proportion_ci(confidence, method="wilson")
-    return Interval(correct / total, float(low), float(high), confidence, total)
+    low, high = binomtest(correct, total).proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(correct / total, float(low), float(high), CONFIDENCE, total)
 
 
-def paired_difference(one: ArrayLike, two: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+def paired_difference(one: ArrayLike, two: ArrayLike) -> Interval:
     """Return the mean of ``one - two`` over the same seeds, with its interval.
 
     Pairing removes the variation between seeds. The difference is significant only if
@@ -92,23 +92,7 @@ def paired_difference(one: ArrayLike, two: ArrayLike, confidence: float = CONFID
         raise SettingsError(
             f"paired values need the same seeds, got {first.shape} and {second.shape}"
         )
-    return mean_interval(first - second, confidence)
-
-
-def mean_band(
-    curves: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean, lower and upper curve of ``curves`` ``[seeds, points]``, each ``[points]``.
-
-    The band is the 95 % percentile bootstrap interval of the mean at each point. Whole curves are
-    resampled, so that the band is as smooth as the curves.
-    """
-    rng = np.random.default_rng(0)
-    seeds = len(curves)
-    # Means of the resampled curves are a product with the counts of each resample.
-    counts = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=2_000) / seeds
-    low, high = np.quantile(counts @ curves, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
-    return curves.mean(axis=0), low, high
+    return mean_interval(first - second)
 
 
 def finite_or_none(value: float) -> float | None:

@@ -81,7 +81,7 @@ class TrainedPredictor(WithProtocol):
         estimator.fit(table.cells[split.train], split.train_labels)
         network = table.network_size if isinstance(table, Table) else None
         hashes = table.hashes[split.train]
-        unit = label_unit(table, protocol.label or table.default_label)
+        unit = label_unit(table, protocol.training_label(table))
         return cls(estimator, recipe, protocol, hashes, seed, network=network, unit=unit)
 
     def evaluate(

@@ -162,18 +162,12 @@ class StoredBlock(Block):
         return self.architectures
 
 
-def stored_blocks(
-    graphs: Graphs,
-    hashes: NDArray[np.bytes_],
-    texts: Sequence[str] = (),
-    size: int = BLOCK_CELLS,
-    parameters: NDArray[np.integer[Any]] | None = None,
-) -> Iterator[Block]:
-    """Yield architectures ``[N]`` in memory, ``size`` to a block."""
-    for start in range(0, len(graphs), size):
+def stored_blocks(architectures: Architectures, size: int = BLOCK_CELLS) -> Iterator[Block]:
+    """Yield architectures in memory, ``size`` to a block."""
+    for start in range(0, len(architectures.graphs), size):
         part = slice(start, start + size)
-        counts = None if parameters is None else parameters[part]
-        yield StoredBlock(start, Architectures(graphs[part], hashes[part], texts[part], counts))
+        kept: Any = (None if values is None else values[part] for values in architectures)
+        yield StoredBlock(start, Architectures(*kept))
 
 
 def block_size(estimator: Any) -> int:

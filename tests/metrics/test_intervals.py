@@ -7,7 +7,6 @@ import pytest
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.metrics.intervals import (
-    mean_band,
     mean_interval,
     paired_difference,
 )
@@ -45,15 +44,6 @@ def test_false_claims_are_as_rare_as_promised() -> None:
     assert np.mean(claims) == pytest.approx(0.1, abs=0.025)  # 3.7 standard errors
 
 
-def test_band_by_hand() -> None:
-    curves = np.random.default_rng(3).normal(0, 1, (100, 5)) + np.arange(5)
-    mean, low, high = mean_band(curves)
-    np.testing.assert_allclose(mean, curves.mean(axis=0))
-    half = 1.96 * curves.std(axis=0) / 10
-    np.testing.assert_allclose(low, mean - half, atol=0.05)
-    np.testing.assert_allclose(high, mean + half, atol=0.05)
-
-
 def test_invalid_values_are_named() -> None:
     with pytest.raises(SettingsError, match="at least 2"):
         mean_interval([1.0])
@@ -61,11 +51,3 @@ def test_invalid_values_are_named() -> None:
         mean_interval([1.0, float("nan")])
     with pytest.raises(SettingsError, match="same seeds"):
         paired_difference([1.0, 2.0], [1.0, 2.0, 3.0])
-
-
-def test_a_band_has_its_confidence() -> None:
-    curves = np.random.default_rng(3).normal(0, 1, (100, 5))
-    mean, low, high = mean_band(curves)
-    half = 1.96 * curves.std(axis=0) / 10
-    np.testing.assert_allclose(low, mean - half, atol=0.02)
-    np.testing.assert_allclose(high, mean + half, atol=0.02)

@@ -42,7 +42,7 @@ def joined(blocks: Sequence[Block]) -> list[bytes]:
 
 
 def test_cells_in_memory_keep_their_texts() -> None:
-    blocks = list(stored_blocks(CELLS, CELLS.hashes(), [str(n) for n in range(10)], size=4))
+    blocks = list(stored_blocks(Architectures(CELLS, None, [str(n) for n in range(10)]), size=4))
     assert [len(block) for block in blocks] == [4, 4, 2]
     assert joined(blocks) == CELLS.hashes().tolist()
     assert list(blocks[2].read().texts) == ["8", "9"]
@@ -172,5 +172,5 @@ def test_sources_are_named_by_space_file_or_function(tmp_path: Path) -> None:
     assert len(next(open_blocks("transnasbench101", SPACE))) == 4_096
     with pytest.raises(TableError, match="no such file"):
         open_blocks(str(tmp_path / "none.jsonl"), SPACE)
-    with pytest.raises(SpaceError, match=r"'foo'.*or a function of yours as file\.py:function"):
+    with pytest.raises(SpaceError, match=r"'foo'.*and a function of yours, as file\.py:function"):
         open_blocks("foo", SPACE)

@@ -49,7 +49,7 @@ class Counting:
 
 
 def blocks() -> Iterator[Block]:
-    return stored_blocks(CELLS, CELLS.hashes(), size=4)
+    return stored_blocks(Architectures(CELLS), size=4)
 
 
 def interrupted() -> Iterator[Block]:
@@ -103,7 +103,7 @@ def test_only_rows_that_may_be_among_the_best_are_hashed(
 
     monkeypatch.setattr(Architectures, "hashes_of", counted)
     best_first = CELLS[np.argsort(-CELLS.num_edges, kind="stable")]
-    source = stored_blocks(best_first, best_first.hashes(), size=4)
+    source = stored_blocks(Architectures(best_first, best_first.hashes()), size=4)
     score_stream(ScoringTask(Counting(tmp_path), top=2), source, tmp_path / "s.csv")
     ties = int((CELLS.num_edges == CELLS.num_edges.max()).sum())
     assert hashed == [min(2, max(0, ties - 4 * block)) if block else 2 for block in range(6)]
@@ -140,7 +140,7 @@ def test_an_interrupted_run_resumes(tmp_path: Path) -> None:
     assert len(estimator.asked()) == 12
     with pytest.raises(SettingsError, match="another model, source or number"):
         score_stream(ScoringTask(estimator), blocks(), out, settings={"model": "other"})
-    other = stored_blocks(CELLS[::-1], CELLS[::-1].hashes(), size=4)
+    other = stored_blocks(Architectures(CELLS[::-1]), size=4)
     with pytest.raises(SettingsError, match="block 0 of the source has changed"):
         score_stream(ScoringTask(estimator), other, out)
     score_stream(ScoringTask(estimator), blocks(), out)

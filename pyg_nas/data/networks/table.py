@@ -104,7 +104,7 @@ class NetworkTable:
         self.source = "the table"
         if len(self.names) != len(networks):
             raise TableError(f"names must be [{len(networks)}], got [{len(self.names)}]")
-        self.targets = checked_targets(targets, len(networks), _OWN, " and ".join(_OWN))
+        self.targets = checked_targets(targets, len(networks), _OWN)
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ class Table:
         for name, column in (("hash", hashes), ("trainable_parameters", trainable_parameters)):
             if column is not None and column.shape != (len(cells),):
                 raise TableError(f"{name} must be [{len(cells)}], got {list(column.shape)}")
-        self.targets = checked_targets(targets, len(cells), METRICS, ", ".join(METRICS))
+        self.targets = checked_targets(targets, len(cells), METRICS)
 
     @cached_property
     def hashes(self) -> NDArray[np.bytes_]:

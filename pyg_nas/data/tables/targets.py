@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.errors import TableError
+from pyg_nas.errors import TableError, listed
 from pyg_nas.io.limits import LARGEST_LABEL
 
 
@@ -15,14 +15,12 @@ def checked_targets(
     targets: Mapping[str, ArrayLike] | None,
     count: int,
     taken: Collection[str],
-    joined: str,
 ) -> dict[str, NDArray[np.float64]]:
     """Return targets of ``count`` architectures as float64 ``[count]``, NaN for not measured.
 
     Args:
         targets: Numbers by name; None for none.
         taken: Names that have another meaning.
-        joined: Description of these names for an error.
 
     Raises:
         TableError: If a name is invalid in HDF5 or is taken, or numbers have another shape or are
@@ -32,7 +30,8 @@ def checked_targets(
     for name, values in (targets or {}).items():
         if name in ("", ".", "..") or "/" in name or "\0" in name or name in taken:
             raise TableError(
-                f"target {name!r} must have a name without a slash, other than '.' and {joined}"
+                f"target {name!r} must have a name without a slash, other than '.' and "
+                f"{listed(taken)}"
             )
         numbers = np.asarray(values, dtype=np.float64)
         large = np.abs(numbers) > LARGEST_LABEL

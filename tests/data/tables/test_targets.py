@@ -10,10 +10,10 @@ from pyg_nas.errors import TableError
 
 
 def test_numbers_become_float64_and_may_be_missing() -> None:
-    found = checked_targets({"latency": [1, float("nan")]}, 2, ("hash",), "hash")
+    found = checked_targets({"latency": [1, float("nan")]}, 2, ("hash",))
     np.testing.assert_array_equal(found["latency"], np.array([1.0, np.nan]))
     assert found["latency"].dtype == np.float64
-    assert checked_targets(None, 2, (), "") == {}
+    assert checked_targets(None, 2, ()) == {}
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_numbers_become_float64_and_may_be_missing() -> None:
 )
 def test_invalid_targets_are_named(name: str, values: list[float], message: str) -> None:
     with pytest.raises(TableError, match=message):
-        checked_targets({name: values}, 2, ("hash",), "hash")
+        checked_targets({name: values}, 2, ("hash",))
