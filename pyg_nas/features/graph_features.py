@@ -123,8 +123,8 @@ def _no_features(space: SearchSpace) -> ExtraFeatures:
     return space.support.extra_features(none, np.empty((width, width, 0), dtype=np.float32))
 
 
-def check_feature_version(version: object, current: int = FEATURE_VERSION) -> None:
-    """Refuse a model that was fitted to other features than those of ``current``.
+def check_feature_version(version: object, current: int = FEATURE_VERSION) -> object:
+    """Return the version of a model's features, which must be ``current``.
 
     Raises:
         ModelError: If ``version`` is another one.
@@ -134,6 +134,7 @@ def check_feature_version(version: object, current: int = FEATURE_VERSION) -> No
             f"this model was fitted to version {version!r} of the features, this package "
             f"has version {current}: fit it again"
         )
+    return version
 
 
 def select_columns(features: NDArray[Any], columns: NDArray[np.int64]) -> NDArray[Any]:

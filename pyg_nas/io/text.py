@@ -60,6 +60,13 @@ def percent(fraction: float, digits: int = 0) -> str:
     return f"{100 * fraction:.{digits}f} %"
 
 
+def time_unit(seconds: float) -> tuple[float, str]:
+    """Return the unit in which a time is shown, in seconds, and its symbol."""
+    if seconds >= 5400:
+        return 3600.0, "h"
+    return (60.0, "min") if seconds >= 90 else (1.0, "s")
+
+
 def markup(text: object) -> str:
     """Return ``str(text)`` as text for HTML, SVG and Plotly, whose labels have markup too."""
     return escape(printable(text))

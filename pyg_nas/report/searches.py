@@ -21,6 +21,7 @@ from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.domain import lists_networks
 from pyg_nas.search.result import SearchResult
 from pyg_nas.search.search_folder.stored import StoredSearch, stored_latency
+from pyg_nas.spaces.measurements import END, METRICS
 from pyg_nas.version import __version__
 from pyg_nas.visualization.cells import cell_drawing
 from pyg_nas.visualization.drawing import Drawing, svg
@@ -136,5 +137,5 @@ def _answer_runs(result: SearchResult, table: Table | None) -> Sequence[float]:
     if result.answer is None or table is None or result.answer.cell not in table:
         return ()
     row = table.index_of(result.answer.cell)
-    runs = table.metrics[row, -1, :, 1, 2].astype(np.float64)
+    runs = table.metrics[row, -1, :, END, METRICS.index("validation_accuracy")].astype(np.float64)
     return [float(value) for value in runs[np.isfinite(runs)]]

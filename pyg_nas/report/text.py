@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pyg_nas.io.text import time_unit
+
 MISSING = "–"
 _DEEPEST, _MOST_ITEMS, _LONGEST = 8, 100, 2_000
 
@@ -49,6 +51,5 @@ def duration(seconds: float) -> str:
     """Return seconds, minutes or hours."""
     if not math.isfinite(seconds):
         return MISSING
-    if seconds >= 5400:
-        return f"{seconds / 3600:,.1f} h"
-    return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.1f} s"
+    size, unit = time_unit(seconds)
+    return f"{seconds / size:,.1f} {unit}"

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 METRICS = ("training_time", "train_accuracy", "validation_accuracy", "test_accuracy")
 """Numbers of a run: seconds, then accuracies as fractions."""
+TIME, ACCURACIES = 0, slice(1, None)
+"""Positions of the seconds and of the accuracies among them."""
 
 READINGS = ("halfway", "end")
 """Moments at which the metrics of a run are read."""
+HALFWAY, END = range(len(READINGS))
+"""Their positions."""
 
 
 def are_budgets(epochs: Sequence[int]) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.io.text import counted, printable
+from pyg_nas.io.text import counted, printable, time_unit
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error
@@ -445,13 +445,13 @@ def search_charts(
     )
     charts = [by_cells]
     if seconds is not None:
-        size, time_unit = _time_unit(float(seconds[-1]))
+        size, symbol = time_unit(float(seconds[-1]))
         spent = seconds / size
         charts.append(
             replace(
                 by_cells,
                 title=f"{title} by training time",
-                x=Axis(f"training time, {time_unit}"),
+                x=Axis(f"training time, {symbol}"),
                 marks=(replace(every, x=spent), replace(reached, x=spent)),
             )
         )
@@ -497,7 +497,7 @@ def regret_chart(
     if (everything <= 0).any():
         ticks, labels = [floor, *ticks], ["0", *labels]
         note += " At 0 the best architecture was found."
-    size, time_unit = _time_unit(max(float(x[-1]) for x, _ in curves.values()))
+    size, symbol = time_unit(max(float(x[-1]) for x, _ in curves.values()))
     marks = []
     for k, (name, (x, regret)) in enumerate(curves.items()):
         low, median, high = np.maximum(factor * regret, floor)
@@ -506,18 +506,12 @@ def regret_chart(
         marks.append(Line(name, place, median, colour, steps=True, band=(low, high), dashes=k % 4))
     return Chart(
         f"Regret by {'training time' if by_time else f'trained {thing}s'}",
-        Axis(f"training time, {time_unit}" if by_time else f"trained {thing}s"),
+        Axis(f"training time, {symbol}" if by_time else f"trained {thing}s"),
         Axis("regret" + (", points" if fractions else ""), True, None, tuple(ticks), tuple(labels)),
         tuple(marks),
         note=note,
         legend=True,
     )
-
-
-def _time_unit(seconds: float) -> tuple[float, str]:
-    if seconds >= 5400:
-        return 3600.0, "h"
-    return (60.0, "min") if seconds >= 90 else (1.0, "s")
 
 
 def _upper_limits(

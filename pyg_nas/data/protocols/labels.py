@@ -15,7 +15,7 @@ from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
 from pyg_nas.io.text import counted
 from pyg_nas.metrics.thresholds import accuracy_unit, below
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import ACCURACIES, METRICS
 
 FAILED_BELOW = 0.2
 """A run that ends below this accuracy has failed, by the rule of the reproduction."""
@@ -68,7 +68,7 @@ class LabelPolicy:
     @property
     def is_accuracy(self) -> bool:
         """Whether the label is one of the accuracies of :data:`METRICS`."""
-        return self.metric in METRICS[1:]
+        return self.metric in METRICS[ACCURACIES]
 
     @property
     def resamples(self) -> bool:

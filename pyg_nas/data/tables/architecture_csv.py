@@ -33,7 +33,7 @@ from pyg_nas.errors import CellError, TableError, first_repeated, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.csv_rows import finite_number, read_csv, write_csv
 from pyg_nas.io.limits import LARGEST_FLOAT32, LARGEST_LABEL, MOST_TABLE_BYTES
-from pyg_nas.spaces.measurements import METRICS, READINGS
+from pyg_nas.spaces.measurements import ACCURACIES, END, METRICS, READINGS
 
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
 _KEYS = (ARCHITECTURE, EPOCHS, SEED)
@@ -81,7 +81,7 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
         raise TableError(f"{path}: has no measurement")
     _check_distinct(path, rows)
     notes: list[str] = []
-    percent = [name for name in METRICS[1:] if _is_percent(path, rows, name)]
+    percent = [name for name in METRICS[ACCURACIES] if _is_percent(path, rows, name)]
     if percent:
         notes.append(f"{', '.join(percent)}: read as percent, kept as fractions")
     texts = _ordered({row.text for row in rows}, space)
@@ -117,7 +117,7 @@ def write_architectures(table: Table, path: str | os.PathLike[str]) -> None:
 def _lines(table: Table, texts: Sequence[str]) -> Iterator[list[Any]]:
     for index, text in enumerate(texts):
         targets = [_field(values[index]) for values in table.targets.values()]
-        ends = table.metrics[index, :, :, 1]
+        ends = table.metrics[index, :, :, END]
         measured = np.argwhere(~np.isnan(ends).all(axis=2)).tolist()
         for b, run in measured:
             yield [text, table.budgets[b], run, *map(_field, ends[b, run]), *targets]

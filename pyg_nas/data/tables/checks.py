@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyg_nas.data.protocols.labels import SCORE
 from pyg_nas.errors import CellError, SpaceError, TableError, first_repeated, listed, quoted
 from pyg_nas.graphs.hashing import digest_text, repeated_hash
+from pyg_nas.spaces.measurements import ACCURACIES, TIME
 
 if TYPE_CHECKING:
     from pyg_nas.data.tables.table import Table
@@ -49,7 +50,7 @@ def check_values(table: Table, name: str, parameters: NDArray[np.int32]) -> None
         TableError: If one is wrong.
     """
     _check_hashes(table, name, np.arange(len(table)))
-    times, accuracies = table.metrics[..., 0], table.metrics[..., 1:]
+    times, accuracies = table.metrics[..., TIME], table.metrics[..., ACCURACIES]
     _refuse(name, times < 0, "training time must be >= 0")
     if table.space.support.official_network is None:
         return

@@ -29,7 +29,7 @@ from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted
-from pyg_nas.spaces.measurements import METRICS, are_budgets
+from pyg_nas.spaces.measurements import END, HALFWAY, METRICS, are_budgets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -460,7 +460,7 @@ class Table:
             raise SettingsError(
                 f"label metric {metric!r} must be one of {listed([*METRICS, *self.targets])}"
             )
-        point = 0 if policy.halfway else 1
+        point = HALFWAY if policy.halfway else END
         budget = self.budgets[-1] if policy.budget is None else policy.budget
         if budget not in self.budgets:
             raise TableError(

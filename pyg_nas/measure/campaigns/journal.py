@@ -39,7 +39,7 @@ from pyg_nas.measure.campaigns.job import Job, Reading, Run
 from pyg_nas.measure.campaigns.journal_file import JournalFile, parse_value
 from pyg_nas.measure.campaigns.owner import Owner
 from pyg_nas.measure.tasks.objective import Objective
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import ACCURACIES, METRICS
 
 if TYPE_CHECKING:
     from pyg_nas.measure.tasks.task import Task
@@ -322,7 +322,7 @@ class Journal:
                 runs = metrics[place[digest], budgets.index(budget), seeds.index(seed)]
                 for point, text in enumerate(points):
                     reading = self._reading(text)
-                    names = (f"{clock}_seconds", *METRICS[1:])
+                    names = (f"{clock}_seconds", *METRICS[ACCURACIES])
                     runs[point] = [getattr(reading, name) for name in names]
         described = {**self.about, **self._score, "seeds": seeds, "clock": clock, **(about or {})}
         parameters = None

@@ -176,7 +176,7 @@ def compare_predictors(
         SettingsError: If a split is not possible on the table, or the folder has a comparison
             with other settings; or after the fits of all other predictors, if one fails.
     """
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     if n_jobs == 0:
         raise SettingsError("jobs must be a number of processes, or -1 for all cores; got 0")
@@ -198,43 +198,63 @@ def compare_predictors(
         for predictor in settings.predictors
     ]
     notes = _notes(table, settings, protocol, device)
-    with warnings.catch_warnings(), nullcontext() if file is None else file.locked():
+    with nullcontext() if file is None else file.locked():
         done: dict[FitKey, Fit] = {}
         if file is not None:
             done = file.read(_header(table, labels, protocol, settings, device))
             file.check_versions(versions, splits.digests)
-        missing = [key for key in wanted if key not in done]
-        failures: dict[str, SettingsError] = {}
-        finished = len(wanted) - len(missing)
-        if progress is not None:
-            progress(finished, len(wanted), "")
-        jobs = (
-            delayed(_fit)(
-                key, table.cells, splits.of(*key[1:]), protocol, settings, device, fractions
-            )
-            for key in missing
-            if key[0] not in failures
-        )
-        # A worker whose memory grows by the features of the cells is replaced by another one.
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-        for key, fit in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
-            if isinstance(fit, SettingsError):
-                is_first = key[0] not in failures
-                failures.setdefault(key[0], fit)
-                if is_first and len(failures) < len(settings.predictors):
-                    _log.warning(f"{fit}; the fits of other predictors continue")
-                continue
-            done[key] = fit
+
+        def job(key: FitKey) -> Any:
+            split = splits.of(*key[1:])
+            return delayed(_fit)(key, table.cells, split, protocol, settings, device, fractions)
+
+        def keep(fit: Fit) -> None:
+            done[fit.key] = fit
             if file is not None:
                 file.add(fit, versions[fit.predictor], splits.digests[fit.train])
-            finished += 1
-            if progress is not None:
-                progress(finished, len(wanted), f"{fit.predictor}, split {fit.train}")
+
+        missing = [key for key in wanted if key not in done]
+        failures = _fit_missing(missing, len(wanted), job, keep, n_jobs, progress)
     if failures:
         first, *_ = failures.values()
         raise SettingsError("; ".join(map(str, failures.values()))) from first.__cause__
     fits = [done[key] for key in wanted]
     return Comparison(settings, protocol, table.space.name, fits, fractions, notes)
+
+
+def _fit_missing(
+    missing: Sequence[FitKey],
+    total: int,
+    job: Callable[[FitKey], Any],
+    keep: Callable[[Fit], None],
+    n_jobs: int,
+    progress: Progress | None,
+) -> dict[str, SettingsError]:
+    """Fit what is missing of all fits, and return the first failure of each predictor.
+
+    A predictor that has failed is not fitted again.
+    """
+    from joblib import Parallel
+
+    failures: dict[str, SettingsError] = {}
+    finished = total - len(missing)
+    show = progress or (lambda done, of, text: None)
+    show(finished, total, "")
+    waiting = {predictor for predictor, _, _ in missing}
+    jobs = (job(key) for key in missing if key[0] not in failures)
+    with warnings.catch_warnings():
+        # A worker whose memory grows by the features of the cells is replaced by another one.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        for key, fit in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
+            if isinstance(fit, Fit):
+                keep(fit)
+                finished += 1
+                show(finished, total, f"{fit.predictor}, split {fit.train}")
+            elif key[0] not in failures:
+                failures[key[0]] = fit
+                if len(failures) < len(waiting):
+                    _log.warning(f"{fit}; the fits of other predictors continue")
+    return failures
 
 
 class _Splits:

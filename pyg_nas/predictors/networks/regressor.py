@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -29,12 +30,9 @@ Networks: TypeAlias = "NetworkDataset | NetworkArray | Iterable[NetworkGraph]"
 """Accepted types of ``X`` of an estimator of networks."""
 
 
-def _known_version(version: Any) -> Any:
-    check_feature_version(version, NETWORK_FEATURE_VERSION)
-    return version
-
-
-NetworkFeatureVersion = Annotated[Any, AfterValidator(_known_version)]
+NetworkFeatureVersion = Annotated[
+    Any, AfterValidator(partial(check_feature_version, current=NETWORK_FEATURE_VERSION))
+]
 """The version of the features of networks in a fit; a model of another version is refused."""
 
 _PROCESS = "gp"

@@ -36,12 +36,7 @@ Space = Annotated[
 """A :class:`SearchSpace` as a JSON object."""
 
 
-def _known_version(version: Any) -> Any:
-    check_feature_version(version)
-    return version
-
-
-FeatureVersion = Annotated[Any, AfterValidator(_known_version)]
+FeatureVersion = Annotated[Any, AfterValidator(check_feature_version)]
 """The feature version of a fit; a model of another version is refused."""
 
 

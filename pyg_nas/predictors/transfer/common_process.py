@@ -36,7 +36,7 @@ from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.storage.state import pack_state, unpack_state
 from pyg_nas.predictors.zero_cost import propagation_digest, propagation_numbers, rows_of_twins
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import END, METRICS
 
 # Raised when the process changes, which is stored in the cache folder.
 _VERSION = 2
@@ -79,7 +79,7 @@ def fit_common_process(tables: Sequence[Table]) -> GaussianProcess:
 def table_latents(table: Table) -> Array:
     """Return latent labels ``[N]``: of the mean of all final accuracies on unseen images."""
     unseen = [METRICS.index(name) for name in ("validation_accuracy", "test_accuracy")]
-    final = table.metrics[:, -1, :, 1][..., unseen].astype(np.float64)
+    final = table.metrics[:, -1, :, END][..., unseen].astype(np.float64)
     return latent_labels(final.mean(axis=(1, 2)))
 
 

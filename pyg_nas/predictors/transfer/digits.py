@@ -25,7 +25,7 @@ from pyg_nas.metrics.regression import spearman
 from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.storage.state import pack_state, unpack_state
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import ACCURACIES, END, METRICS
 
 # Raised when the transfer process changes, which is stored in the cache folder.
 _VERSION = 2
@@ -105,7 +105,7 @@ def _are_equal(known: NDArray[np.float64], given: NDArray[np.float64]) -> bool:
 def _columns(name: str) -> tuple[NDArray[np.bytes_], NDArray[np.float64]]:
     """Hashes of a shipped table, and accuracies of each run and their mean [cells, columns]."""
     table = shipped_table(name)
-    accuracies = table.metrics[..., 1:].astype(np.float64)
+    accuracies = table.metrics[..., ACCURACIES].astype(np.float64)
     means = accuracies.mean(axis=2, keepdims=True)
     columns = np.concatenate([accuracies, means], axis=2).reshape(len(accuracies), -1)
     return table.hashes, columns
@@ -138,9 +138,10 @@ def digits_process() -> TransferProcess:
 def _fitted() -> Arrays:
     """Fit the process; return its state and its duals."""
     table = shipped_table()
-    accuracies = table.metrics[..., 1:].mean(axis=2, dtype=np.float64)
+    accuracies = table.metrics[..., ACCURACIES].mean(axis=2, dtype=np.float64)
     final_validation = np.ravel_multi_index(
-        (len(table.budgets) - 1, 1, METRICS.index("validation_accuracy") - 1), accuracies.shape[1:]
+        (len(table.budgets) - 1, END, METRICS[ACCURACIES].index("validation_accuracy")),
+        accuracies.shape[1:],
     )
     latent = latent_labels(accuracies.reshape(len(table), -1))
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)

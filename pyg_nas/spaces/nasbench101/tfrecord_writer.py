@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.official_format import Records
 from pyg_nas.io.files import atomic_path
+from pyg_nas.spaces.measurements import HALFWAY, TIME
 from pyg_nas.spaces.nasbench101.run_message import encode_message
 from pyg_nas.spaces.nasbench101.space import NASBENCH101, NASBENCH101_BUDGETS
 from pyg_nas.spaces.nasbench101.tfrecord_framing import frame
@@ -55,7 +56,7 @@ def write_records(
             the message names the cell.
     """
     _check_writable(table)
-    measured = ~np.isnan(table.metrics[..., 0, 0])
+    measured = ~np.isnan(table.metrics[..., HALFWAY, TIME])
     records = 0
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         for row, digest in enumerate(table.hashes.tolist()):
