@@ -110,6 +110,16 @@ def first_repeated(values: Iterable[Any]) -> tuple[Any, int, int] | None:
     return None
 
 
+def first_difference(name: str, before: Any, asked: Any) -> tuple[str, Any, Any]:
+    """Return the name and the values of the first setting that differs in nested objects."""
+    if isinstance(before, dict) and isinstance(asked, dict):
+        for key in sorted(before.keys() | asked.keys()):
+            if before.get(key) != asked.get(key):
+                inner = f"{name}.{key}" if name else key
+                return first_difference(inner, before.get(key), asked.get(key))
+    return name, before, asked
+
+
 def quoted(value: object, most: int = 80) -> str:
     """Return a value as a message shows it, cut to ``most`` characters."""
     try:

@@ -41,6 +41,13 @@ def test_the_first_repeated_value_and_its_places() -> None:
     assert errors.first_repeated(many) == ("7", 7, 200_000)
 
 
+def test_the_first_setting_that_differs() -> None:
+    before, asked = {"a": 1, "b": {"c": [1], "d": 2}}, {"a": 1, "b": {"c": [2], "e": 3}}
+    assert errors.first_difference("", before, asked) == ("b.c", [1], [2])
+    assert errors.first_difference("s", {}, {"a": 1}) == ("s.a", None, 1)
+    assert errors.first_difference("s", 3, {"a": 1}) == ("s", 3, {"a": 1})
+
+
 def test_values_and_errors_without_a_text_are_named_by_their_class() -> None:
     class SilentError(Exception):
         def __str__(self) -> str:

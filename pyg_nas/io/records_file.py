@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, first_difference, quoted
 from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import MOST_LINE_BYTES
@@ -65,6 +65,23 @@ class RecordsFile:
                 )
             records.append((where, record))
         return records[0][1][self._key], records[1:]
+
+    def check_subject(self, stored: Any, wanted: dict[str, Any]) -> None:
+        """Check that the first line has the wanted settings.
+
+        Args:
+            stored: The subject that :meth:`open` has returned.
+            wanted: JSON values.
+
+        Raises:
+            SettingsError: If one differs, which the message names.
+        """
+        if stored != wanted:
+            name, before, asked = first_difference("", stored, wanted)
+            raise SettingsError(
+                f"{self.path}: was made with {name or 'settings'} = {quoted(before)}, "
+                f"{quoted(asked)} was requested; choose another output or the same settings"
+            )
 
     def append(self, record: dict[str, Any]) -> None:
         """Append a record; it is on the disk when this returns."""

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, first_difference, quoted
 from pyg_nas.io.csv_rows import write_csv
 from pyg_nas.io.files import write_text
 from pyg_nas.io.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
-from pyg_nas.search.search_folder.settings import SearchSettings, first_difference
+from pyg_nas.search.search_folder.settings import SearchSettings
 from pyg_nas.search.search_folder.stored import StoredSearch
 from pyg_nas.visualization.figures import regret_chart
 from pyg_nas.visualization.files import save_figure

@@ -43,7 +43,7 @@ def test_compare_a_module_of_the_working_folder(
     assert (here / "out" / "comparison.pdf").read_bytes().startswith(b"%PDF")
     assert pyg_nas(*arguments, "--predictors", "compared_module:Mine", "--run", "mean") == 2
     error = capsys.readouterr().err
-    assert "label run = 0, 'mean' was requested" in error
+    assert "label.run = 0, 'mean' was requested" in error
     assert pyg_nas(*arguments, "--predictors", "compared_module:Nothing") == 2
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt
 from pydantic import FiniteFloat
 
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
 from pyg_nas.io.records_file import RecordsFile
 
@@ -82,7 +82,8 @@ class ProfileJournal:
 
     def _read(self) -> None:
         settings, records = self._file.open(self._about)
-        self._check_settings(settings)
+        stated = settings if isinstance(settings, dict) else {}
+        self._file.check_subject({name: stated.get(name) for name in self._about}, self._about)
         for where, record in records:
             if "reference" in record:
                 self.reference = record["reference"]
@@ -94,12 +95,3 @@ class ProfileJournal:
                     self._networks[key] = record_from_dict(Profile, record, "a profile")
                 except SettingsError as error:
                     raise SettingsError(f"{where}: {error}") from None
-
-    def _check_settings(self, found: Any) -> None:
-        for name, value in self._about.items():
-            stored = found.get(name) if isinstance(found, dict) else None
-            if stored != value:
-                raise SettingsError(
-                    f"{self._file.path}: was measured with {name} = {quoted(stored)}, "
-                    f"{quoted(value)} was requested; choose another output file"
-                )

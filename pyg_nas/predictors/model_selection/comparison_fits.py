@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError
 from pyg_nas.io.json_reader import number_or_nan
 from pyg_nas.io.records_file import RecordsFile
 from pyg_nas.metrics.intervals import finite_or_none
@@ -75,9 +75,9 @@ class ComparisonFits(RecordsFile):
         """
         stored, records = self.open(header)
         found: dict[FitKey, Fit] = {}
-        where = f"{self.path}, line 1"
+        self.check_subject(stored, header)
+        where = ""
         try:
-            self._check_header(stored, header)
             for line, record in records:
                 where = line
                 version, digest = record.pop("version"), record.pop("train_digest")
@@ -92,16 +92,6 @@ class ComparisonFits(RecordsFile):
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise SettingsError(f"{where}: not a fit of a comparison ({error!r})") from None
         return found
-
-    def _check_header(self, stored: dict[str, Any], header: dict[str, Any]) -> None:
-        before, now = _flat(stored), _flat(header)
-        for key in sorted(before.keys() | now.keys()):
-            if before.get(key) != now.get(key):
-                raise SettingsError(
-                    f"{self.path}: has a comparison with {key} = {quoted(before.get(key))}, "
-                    f"{quoted(now.get(key))} was requested; choose another folder or the same "
-                    f"settings"
-                )
 
     def check_versions(self, versions: dict[str, str], digests: dict[str, str | None]) -> None:
         """Check that the fits in the file are of the present predictors and split files.
@@ -152,9 +142,3 @@ def _source(cls: type) -> str:
         return Path(inspect.getfile(cls)).read_text(encoding="utf-8", errors="replace")
     except (OSError, TypeError):  # a class of a notebook
         return ""
-
-
-def _flat(header: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a header, those of the label among them."""
-    label = {f"label {key}": value for key, value in header["label"].items()}
-    return {**header, **label, "label": None}

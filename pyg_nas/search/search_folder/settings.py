@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyg_nas.errors import SettingsError, check_count, quoted
+from pyg_nas.errors import SettingsError, check_count, first_difference, quoted
 from pyg_nas.graphs.registry import find_space, space_changes, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import write_json
@@ -346,15 +346,6 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _first_text(values: list[Any]) -> str | None:
     return next((value for value in values if isinstance(value, str)), None)
-
-
-def first_difference(name: str, before: Any, asked: Any) -> tuple[str, Any, Any]:
-    """Return the name and the values of the first setting that differs in nested objects."""
-    if isinstance(before, dict) and isinstance(asked, dict):
-        for key in sorted(before.keys() | asked.keys()):
-            if before.get(key) != asked.get(key):
-                return first_difference(f"{name}.{key}", before.get(key), asked.get(key))
-    return name, before, asked
 
 
 def _renamed(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def test_changed_settings_are_refused(source: Path, small_table: Table, tmp_path
     before = (tmp_path / FITS).read_bytes()
     for message, table, changed, label in (
         ("seed = 0, 1 was requested", small_table, replace(settings, seed=1), None),
-        ("label run = 0, 'mean' was requested", small_table, settings, mean),
+        ("label.run = 0, 'mean' was requested", small_table, settings, mean),
         ("evaluate = 'all'", small_table, replace(settings, evaluate="200"), None),
         ("cells = 300, 299 was requested", small_table[:299], settings, None),
     ):

@@ -70,8 +70,8 @@ def test_another_line_is_refused(changes: dict[str, object], tmp_path: Path) -> 
 
 def test_another_comparison_is_refused(tmp_path: Path) -> None:
     for header, message in (
-        ({**HEADER, "seed": 1}, "comparison with seed = 0, 1 was requested"),
-        ({**HEADER, "label": {"run": "mean"}}, "label run = 0, 'mean' was requested"),
+        ({**HEADER, "seed": 1}, "was made with seed = 0, 1 was requested"),
+        ({**HEADER, "label": {"run": "mean"}}, "label.run = 0, 'mean' was requested"),
     ):
         with pytest.raises(SettingsError, match=message):
             written(tmp_path).read(header)
