@@ -303,6 +303,6 @@ def _model_compared(
         compared = chosen_label(protocol.training_label(opened), *label)
         # What the table lacks is refused before torch is imported.
         rows = compared_rows(protocol, header.training_hashes, opened, split, compared)
-        result = TrainedPredictor.load(model, device).compare(opened, rows)
+        result = TrainedPredictor.from_header(header, device).compare(opened, rows)
     origin = {"recipe": header.recipe, "seed": header.seed}
     return _Compared.of(header.recipe, origin, result, opened)

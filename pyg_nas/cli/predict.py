@@ -147,7 +147,7 @@ def predict(
     if whole_space is not None:
         header.check_space(whole_space)
     known = listed(header) if table is not None or is_sorted else None
-    loaded = TrainedPredictor.load(model, device)
+    loaded = TrainedPredictor.from_header(header, device)
     if known is not None and is_sorted:
         _predict_sorted(loaded, known, out)
     else:

@@ -140,8 +140,16 @@ class TrainedPredictor(WithProtocol):
         Raises:
             ModelError: If it is missing or damaged.
         """
-        header = ModelHeader.read(folder)
-        estimator = load_described(folder, header.settings, device)
+        return cls.from_header(ModelHeader.read(folder), device)
+
+    @classmethod
+    def from_header(cls, header: ModelHeader, device: str = "auto") -> TrainedPredictor:
+        """Read the model of a folder whose settings were read already.
+
+        Raises:
+            ModelError: If the weights are missing, damaged or not those of the settings.
+        """
+        estimator = load_described(header.source, header.settings, device)
         return cls(
             estimator,
             header.recipe,

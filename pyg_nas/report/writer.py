@@ -63,7 +63,7 @@ def write_report(
         header.check_space(opened.space)
         from pyg_nas.report.predictions import prediction_page
 
-        model = TrainedPredictor.load(folder)
+        model = TrainedPredictor.from_header(header)
         page = prediction_page(
             model, opened, folder.name, Path(table).name, learning_curve, progress
         )

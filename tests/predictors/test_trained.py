@@ -14,6 +14,7 @@ from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.metrics.regression import regression_metrics
 from pyg_nas.predictors.storage.folder import load_model
+from pyg_nas.predictors.storage.header import ModelHeader
 from pyg_nas.predictors.trained import TrainedPredictor
 from tests.predictors.conftest import FAST
 
@@ -136,7 +137,13 @@ def test_a_loaded_model_runs_on_the_device_asked_for(
 ) -> None:
     seeded.save(tmp_path / "m")
     assert load_model(tmp_path / "m", "cpu").device == "cpu"
-    assert TrainedPredictor.load(tmp_path / "m", "cpu").estimator.device == "cpu"
+    header = ModelHeader.read(tmp_path / "m")
+    for loaded in (
+        TrainedPredictor.load(tmp_path / "m", "cpu"),
+        TrainedPredictor.from_header(header, "cpu"),
+    ):
+        assert loaded.estimator.device == "cpu"
+        assert loaded.source == str(tmp_path / "m")
 
 
 def test_settings_without_their_checksum_are_refused(
