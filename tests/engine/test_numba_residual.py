@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch_geometric.data import Batch, Data
 
 from pyg_nas.data.graph_files.jsonl import read_graphs
 from pyg_nas.engine.numba_residual import residual_outputs
@@ -18,35 +17,21 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
+from tests.nn.conftest import changed, sparse
 
 SMALLEST = Cell([[0, 1], [0, 0]], ["input", "output"])
 
 
 def random_network(members: int, targets: int, hidden: int, depth: int) -> ResidualGNN:
-    network = ResidualGNN(members, 6, 5, targets, hidden, depth)
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        # Biases, shifts and gains start at 0 and 1, where mistakes in them could not be seen.
-        for parameter in network.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
-    return network.eval()
+    return changed(ResidualGNN(members, 6, 5, targets, hidden, depth)).eval()
 
 
 def by_reference(network: ResidualGNN, graphs: ResidualGraphs) -> np.ndarray:
     """By sparse message passing in float64."""
-    batch = Batch.from_data_list(
-        [
-            Data(
-                x=torch.from_numpy(x[:count]).double(),
-                edge_index=torch.from_numpy(np.stack(np.nonzero(adjacency))),
-            )
-            for x, adjacency, count in zip(*graphs[:3], strict=True)
-        ]
-    )
+    x, edge_index, batch, graph = sparse(graphs)
     exact = copy.deepcopy(network).double()
     with torch.no_grad():
-        graph = torch.from_numpy(graphs.graph).double()
-        return exact(batch.x, batch.edge_index, batch.batch, graph).numpy()
+        return exact(x.double(), edge_index, batch, graph.double()).numpy()
 
 
 @pytest.mark.parametrize(

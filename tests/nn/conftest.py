@@ -29,10 +29,16 @@ def graphs() -> ResidualGraphs:
 
 @pytest.fixture
 def network() -> ResidualGNN:
-    network = ResidualGNN(MEMBERS, 6, 5, 3, hidden=8, depth=2, dropout=0.3).double()
-    generator = torch.Generator().manual_seed(3)
+    return changed(ResidualGNN(MEMBERS, 6, 5, 3, hidden=8, depth=2, dropout=0.3).double())
+
+
+def changed(network: ResidualGNN, seed: int = 3) -> ResidualGNN:
+    """Add noise to all weights.
+
+    Biases, shifts and gains start at 0 and 1, where mistakes in them could not be seen.
+    """
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        # Biases, shifts and gains start at 0 and 1, where mistakes in them could not be seen.
         for parameter in network.parameters():
             parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
     return network
