@@ -17,7 +17,7 @@ import pytest
 from pyg_nas import nasbench as api
 from pyg_nas.data.tables.official_file import write_official
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import PygNasError, RecordError, TableError
+from pyg_nas.errors import PygNasError, RecordError, SettingsError, TableError
 from pyg_nas.graphs.search_space import SearchSpace
 
 # The example of the official package's documentation.
@@ -123,10 +123,14 @@ def test_visualize_draws_vertices_and_edges(monkeypatch: pytest.MonkeyPatch) -> 
         def edge(self, *args: str) -> None:
             self.edges.append(args)  # type: ignore[arg-type]
 
+    spec = api.ModelSpec(INCEPTION, INCEPTION_OPS)
+    monkeypatch.setitem(sys.modules, "graphviz", None)
+    with pytest.raises(SettingsError, match="pip install graphviz"):
+        spec.visualize()
     module = ModuleType("graphviz")
     module.Digraph = Digraph  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "graphviz", module)
-    drawing = api.ModelSpec(INCEPTION, INCEPTION_OPS).visualize()
+    drawing = spec.visualize()
     assert drawing.nodes == [(str(v), name) for v, name in enumerate(INCEPTION_OPS)]
     assert drawing.edges == [
         (str(u), str(v)) for u in range(7) for v in range(7) if INCEPTION[u][v]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.errors import CellError, PygNasError
+from pyg_nas.errors import CellError, PygNasError, SettingsError
 from pyg_nas.graphs.cell import vertices_on_paths
 from pyg_nas.nasbench.lib.graph_util import hash_module
 
@@ -92,8 +92,14 @@ class ModelSpec:
 
         Raises:
             OutOfDomainError: If the spec is not valid.
+            SettingsError: If the package is not installed.
         """
-        import graphviz
+        try:
+            import graphviz
+        except ModuleNotFoundError:
+            raise SettingsError(
+                "visualize needs the package graphviz: pip install graphviz; Cell.draw needs none"
+            ) from None
 
         if self.matrix is None or self.ops is None:
             raise OutOfDomainError("invalid spec, provided graph is disconnected.")
