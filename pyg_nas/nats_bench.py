@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import CellError, SettingsError, TableError, quoted
 from pyg_nas.nasbench.statistics import NotMeasuredError
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import END, METRICS
 from pyg_nas.spaces.nasbench201.architectures import EDGE_CELLS, official_codes, official_texts
 from pyg_nas.spaces.nasbench201.network_size import OFFICIAL_SIZE
 from pyg_nas.spaces.nasbench201.space import NASBENCH201
@@ -81,31 +81,31 @@ def create(
             f"search space {search_space!r} must be one of {', '.join(_SPACE_NAMES)}: tables have "
             f"architectures of NAS-Bench-201"
         )
-    api = NATStopology(file_path_or_dict)
-    if verbose:
-        names = ", ".join(api.datasets)
-        print(f"NAS-Bench-201: {len(api.evaluated_indexes)}/{len(api)} architectures, {names}")
-    return api
+    return NATStopology(file_path_or_dict, fast_mode, verbose)
 
 
 class NATStopology:
     """NAS-Bench-201 with the methods of the official class of this name.
 
-    Args:
-        tables: See :func:`create`.
+    The arguments are those of :func:`create`.
     """
 
     search_space_name = "topology"
 
-    def __init__(self, tables: Source | Mapping[str, Source]) -> None:
+    def __init__(
+        self,
+        file_path_or_dict: Source | Mapping[str, Source],
+        fast_mode: bool = False,
+        verbose: bool = True,
+    ) -> None:
         self.meta_archs = list(official_texts())
         self._index = {text: index for index, text in enumerate(self.meta_archs)}
         self._tables: dict[str, Table] = {}
-        if isinstance(tables, Mapping):
-            for name, source in tables.items():
+        if isinstance(file_path_or_dict, Mapping):
+            for name, source in file_path_or_dict.items():
                 self._tables[_dataset(name)] = _open(source)
         else:
-            table = _open(tables)
+            table = _open(file_path_or_dict)
             task = table.about.get("task")
             names = _CIFAR10 if task in (None, "cifar10") else (_dataset(str(task)),)
             self._tables = dict.fromkeys(names, table)
@@ -114,6 +114,9 @@ class NATStopology:
             for name, table in self._tables.items()
         }
         self.reset_time()
+        if verbose:
+            evaluated, datasets = len(self.evaluated_indexes), ", ".join(self.datasets)
+            print(f"NAS-Bench-201: {evaluated}/{len(self)} architectures, {datasets}")
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -196,8 +199,8 @@ class NATStopology:
             dataset: Name of the data set.
             iepoch: None, or the last epoch: tables have final readings only.
             hp: Epochs of training, 12 or 200.
-            is_random: True for a run drawn at random, False for the mean of all, or the number of a
-                run from 0 on.
+            is_random: True for a run drawn at random, False for the mean of all, or the seed of a
+                run, such as 777; in a table without seeds its number from 0 on.
 
         Raises:
             NotMeasuredError: If the table lacks the architecture, epochs or run.
@@ -209,12 +212,14 @@ class NATStopology:
         if isinstance(is_random, (bool, np.bool_)):
             drawn = runs[[random.choice(measured)]] if is_random else runs
             chosen = np.ma.masked_invalid(drawn).mean(axis=0).filled(np.nan)
-        elif is_random in measured:
-            chosen = runs[int(is_random)]
         else:
-            raise NotMeasuredError(
-                f"{self._named(index)}: run {is_random} is not one of {measured}"
-            )
+            seeds = self._tables[dataset].seeds
+            known = {seeds[run]: run for run in measured}
+            if is_random not in known:
+                raise NotMeasuredError(
+                    f"{self._named(index)}: seed {is_random} is not one of {list(known)}"
+                )
+            chosen = runs[known[is_random]]
         info = Info()
         numbers = dict(zip(METRICS, chosen.tolist(), strict=True))
         seconds = numbers.pop("training_time")
@@ -315,11 +320,15 @@ class NATStopology:
             raise NotMeasuredError(
                 f"iepoch {iepoch}: the table has final readings only, after epoch {epochs - 1}"
             )
-        found = table.metrics[self._rows[name][index], table.budgets.index(epochs), :, 1]
+        found = table.metrics[self._rows[name][index], table.budgets.index(epochs), :, END]
         runs: NDArray[np.float64] = found.astype(np.float64)
         if name in _OF_OTHER and self._tables.get(_CIFAR10[0]) is self._tables.get(_CIFAR10[1]):
             runs[:, METRICS.index(_OF_OTHER[name])] = np.nan
         return runs
+
+
+NASBench201API = NATStopology
+"""The name of the class in ``nas_201_api``."""
 
 
 def _epochs(hp: str | int) -> int:

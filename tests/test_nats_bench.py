@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pyg_nas import nats_bench
+from pyg_nas.data.tables.architecture_csv import read_architectures
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs import sample_cells
@@ -69,6 +70,30 @@ def test_accuracies_are_in_percent_and_of_their_data_set(api: nats_bench.NATStop
     assert api.get_more_info(3, "cifar10-valid")["valid-accuracy"] == pytest.approx(50)
     assert api.get_more_info(3, "cifar10", hp="200", is_random=np.False_) == test
     assert api.get_more_info(3, "cifar10", hp="200", is_random=np.True_)["test-accuracy"] != 94
+
+
+def test_runs_have_their_seeds(table: Table, tmp_path: Path) -> None:
+    rows = [f"{TEXTS[3]},200,{seed},9{seed % 10}" for seed in (999, 777, 888)]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["arch,epochs,seed,validation_accuracy", *rows]) + "\n")
+    read_architectures(path, NASBENCH201).table.save(tmp_path / "t.hdf5")
+    api = nats_bench.NASBench201API(str(tmp_path / "t.hdf5"), verbose=False)
+    for seed in (777, 888, 999):
+        info = api.get_more_info(3, "cifar10-valid", iepoch=199, hp="200", is_random=seed)
+        assert info["valid-accuracy"] == pytest.approx(90 + seed % 10)
+    with pytest.raises(NotMeasuredError, match=r"seed 0 is not one of \[777, 888, 999\]"):
+        api.get_more_info(3, "cifar10-valid", hp="200", is_random=0)
+
+
+def test_a_summary_is_printed_unless_told_not_to(
+    table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nats_bench.create({"cifar100": table}, "topology", verbose=False)
+    assert capsys.readouterr().out == ""
+    nats_bench.NASBench201API(file_path_or_dict=table)
+    assert capsys.readouterr().out == (
+        "NAS-Bench-201: 2/15625 architectures, cifar10-valid, cifar10\n"
+    )
 
 
 def test_draws_come_from_python_s_generator(api: nats_bench.NATStopology) -> None:
@@ -139,7 +164,10 @@ def test_text_forms_as_lists(api: nats_bench.NATStopology) -> None:
         (lambda api: api.get_more_info(3, "cifar10", hp="12e"), "hp '12e': .* 12, 200 epochs"),
         (lambda api: api.get_more_info(3, "cifar10", hp=12.7), "hp 12.7: .* 12, 200 epochs"),
         (lambda api: api.get_more_info(3, "cifar10", iepoch=5), "iepoch 5: .* after epoch 11"),
-        (lambda api: api.get_more_info(8, "cifar10", hp=200, is_random=1), "run 1 is not one of"),
+        (
+            lambda api: api.get_more_info(8, "cifar10", hp=200, is_random=1),
+            r"seed 1 is not one of \[0\]",
+        ),
         (
             lambda api: api.get_more_info(3, "cifar10", hp=200)["train-loss"],
             "no 'train-loss', only",

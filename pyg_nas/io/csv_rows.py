@@ -16,28 +16,24 @@ from pyg_nas.io.regular_files import AnyPath, Failure
 
 def read_csv(
     path: AnyPath, failure: Failure = SettingsError
-) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
     """Return the names of the columns, and (line number from 1, fields by name) of the rows.
 
-    The file is UTF-8 with or without a byte order mark. Blank lines are skipped.
+    The file is UTF-8 with or without a byte order mark. Blank lines are skipped. Rows are read when
+    they are asked for, so that a file of any length needs no memory.
 
     Raises:
         failure: If it cannot be read as CSV, has too many columns or one twice, or a row has
-            another number of fields than the first line.
+            another number of fields than the header; of rows when they are asked for.
     """
-    try:
-        lines = read_lines(path, failure, blank=True)
-        reader = csv.reader(
-            line.decode("utf-8-sig" if number == 1 else "utf-8") for number, line in lines
-        )
-        header = [name.strip() for name in next(reader, [])]
-        if len(header) > MOST_COLUMNS:
-            raise failure(f"{path}: line 1: {len(header):,} columns, at most {MOST_COLUMNS:,}")
-        if repeated := first_repeated(header):
-            raise failure(f"{path}: line 1: column {quoted(repeated[0])} appears twice")
-        return header, list(_fields(path, reader, header, failure))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise failure(f"{path}: cannot be read as CSV ({error})") from None
+    rows = _rows(path, failure)
+    line, names = next(rows, (1, []))
+    header = [name.strip() for name in names]
+    if len(header) > MOST_COLUMNS:
+        raise failure(f"{path}: line {line}: {len(header):,} columns, at most {MOST_COLUMNS:,}")
+    if repeated := first_repeated(header):
+        raise failure(f"{path}: line {line}: column {quoted(repeated[0])} appears twice")
+    return header, _fields(path, rows, header, failure)
 
 
 def write_csv(path: AnyPath, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
@@ -57,15 +53,26 @@ def finite_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _rows(path: AnyPath, failure: Failure) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number from 1, fields) of the rows that are not blank."""
+    lines = read_lines(path, failure, blank=True)
+    reader = csv.reader(
+        line.decode("utf-8-sig" if number == 1 else "utf-8") for number, line in lines
+    )
+    try:
+        for fields in reader:
+            if fields:
+                yield reader.line_num, fields
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise failure(f"{path}: cannot be read as CSV ({error})") from None
+
+
 def _fields(
-    path: AnyPath, reader: Iterator[list[str]], header: list[str], failure: Failure
+    path: AnyPath, rows: Iterator[tuple[int, list[str]]], header: list[str], failure: Failure
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    for values in reader:
-        line = reader.line_num  # type: ignore[attr-defined]
-        if not values:
-            continue
-        if len(values) != len(header):
+    for line, fields in rows:
+        if len(fields) != len(header):
             raise failure(
-                f"{path}: line {line}: has {len(values)} fields, the first line {len(header)}"
+                f"{path}: line {line}: has {len(fields)} fields, the header {len(header)}"
             )
-        yield line, dict(zip(header, values, strict=True))
+        yield line, dict(zip(header, fields, strict=True))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyg_nas.errors import TableError
+from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.io.csv_rows import read_csv
 
 
@@ -17,14 +17,24 @@ def test_fields_by_name(tmp_path: Path, end: str, encoding: str) -> None:
     path.write_bytes(end.join([" a ,b", '"1,5",x', "", "2,", ""]).encode(encoding))
     header, rows = read_csv(path)
     assert header == ["a", "b"]
-    assert rows == [(2, {"a": "1,5", "b": "x"}), (4, {"a": "2", "b": ""})]
+    assert list(rows) == [(2, {"a": "1,5", "b": "x"}), (4, {"a": "2", "b": ""})]
+
+
+def test_rows_before_an_invalid_one_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n\na,b\n1,2\n3\n")
+    header, rows = read_csv(path)
+    assert header == ["a", "b"]
+    assert next(rows) == (4, {"a": "1", "b": "2"})
+    with pytest.raises(SettingsError, match="line 5: has 1 fields, the header 2"):
+        next(rows)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"a,a\n1,2\n", "line 1: column 'a' appears twice"),
-        (b"a,b\n1\n", "line 2: has 1 fields, the first line 2"),
+        (b"a,b\n1\n", "line 2: has 1 fields, the header 2"),
         ("a\n1\n".encode("utf-16"), "cannot be read as CSV"),
     ],
 )
@@ -32,4 +42,4 @@ def test_what_is_invalid_is_named(tmp_path: Path, content: bytes, message: str) 
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     with pytest.raises(TableError, match=message):
-        read_csv(path, TableError)
+        list(read_csv(path, TableError)[1])

@@ -14,12 +14,14 @@ any other number            a target of that name, such as a latency: one value 
 ==========================  ====================================================================
 
 Rows may have any order, and an empty field is not measured. Columns without any number are ignored.
+Rows are kept as numbers, 8 bytes for each column: a file may be larger than memory.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import CellError, TableError, first_repeated, quoted
+from pyg_nas.errors import CellError, TableError, listed, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.csv_rows import finite_number, read_csv, write_csv
 from pyg_nas.io.limits import LARGEST_FLOAT32, LARGEST_LABEL, MOST_TABLE_BYTES
@@ -38,6 +40,7 @@ from pyg_nas.spaces.measurements import ACCURACIES, END, METRICS, READINGS
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
 _KEYS = (ARCHITECTURE, EPOCHS, SEED)
 _PERCENT = 100.0
+_LARGEST_WHOLE = 2**53  # every smaller whole number is a float
 _MOST_SHOWN = 20  # seeds in a note
 _MOST_TEXT = 120  # most characters of an architecture in a message
 
@@ -56,12 +59,30 @@ class ImportedTable:
 
 
 @dataclass(frozen=True)
-class _Row:
-    line: int
-    text: str
-    epochs: int
-    seed: int
-    numbers: dict[str, float]
+class _Rows:
+    """The ``R`` rows of a file as columns.
+
+    Attributes:
+        lines: int64 ``[R]``, from 1.
+        texts: Different architectures, in their canonical text forms.
+        architectures: int64 ``[R]``, places in ``texts``.
+        epochs: int64 ``[R]``.
+        seeds: int64 ``[R]``.
+        numbers: float64 ``[R]`` by the name of the column, NaN for an empty field.
+        ignored: Names of the columns without a number.
+    """
+
+    lines: NDArray[np.int64]
+    texts: list[str]
+    architectures: NDArray[np.int64]
+    epochs: NDArray[np.int64]
+    seeds: NDArray[np.int64]
+    numbers: dict[str, NDArray[np.float64]]
+    ignored: list[str]
+
+    def text(self, row: int) -> str:
+        """Return the architecture of a row as a message shows it."""
+        return quoted(self.texts[self.architectures[row]], _MOST_TEXT)
 
 
 def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> ImportedTable:
@@ -72,32 +93,43 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
 
     Raises:
         TableError: If the file is invalid: an unknown architecture, a field that is not a number,
-            a repeated measurement, or conflicting values of a target; the message names the line.
+            a repeated measurement, fractions and percent in one column, or conflicting values of a
+            target; the message names the line.
         SpaceError: If the space has no text form.
     """
     path = Path(path)
-    rows, columns = _read(path, space)
-    if not rows:
+    rows = _read(path, space)
+    if not len(rows.lines):
         raise TableError(f"{path}: has no measurement")
     _check_distinct(path, rows)
     notes: list[str] = []
-    percent = [name for name in METRICS[ACCURACIES] if _is_percent(path, rows, name)]
+    accuracies = [name for name in METRICS[ACCURACIES] if name in rows.numbers]
+    units = {name: _unit(path, rows, name, notes) for name in accuracies}
+    percent = [name for name, unit in units.items() if unit == _PERCENT]
     if percent:
-        notes.append(f"{', '.join(percent)}: read as percent, kept as fractions")
-    texts = _ordered({row.text for row in rows}, space)
-    budgets = sorted({row.epochs for row in rows})
-    seeds = sorted({row.seed for row in rows})
-    table = Table(
-        space.support.cells_of_texts(texts),
-        _metrics(path, rows, (texts, budgets, seeds), percent),
-        budgets,
-        {"source": path.name},
-        texts=texts,
-        targets={name: _target(path, rows, texts, name) for name in columns if name not in METRICS},
-    )
+        notes.insert(0, f"{', '.join(percent)}: read as percent, kept as fractions")
+    order = _order(rows.texts, space)
+    texts = [rows.texts[place] for place in order]
+    budgets, seeds = (np.unique(column).tolist() for column in (rows.epochs, rows.seeds))
+    targets = {name: _target(path, rows, name) for name in rows.numbers if name not in METRICS}
+    try:
+        table = Table(
+            space.support.cells_of_texts(texts),
+            _metrics(path, rows, (budgets, seeds), units)[order],
+            budgets,
+            {"source": path.name, **({"seeds": seeds} if seeds != [0] else {})},
+            texts=texts,
+            targets={name: values[order] for name, values in targets.items()},
+        )
+    except TableError as error:  # a name that no target may have
+        raise TableError(f"{path}: {error}") from None
     if len(seeds) > 1:
         shown = ", ".join(map(str, seeds[:_MOST_SHOWN])) + (", ..." if seeds[_MOST_SHOWN:] else "")
         notes.append(f"runs 0 to {len(seeds) - 1} are the seeds {shown}")
+    if targets:
+        notes.append(f"further targets: {listed(targets)}")
+    if rows.ignored:
+        notes.append(f"ignored, as they have no number: {listed(rows.ignored)}")
     return ImportedTable(table, notes)
 
 
@@ -115,14 +147,15 @@ def write_architectures(table: Table, path: str | os.PathLike[str]) -> None:
 
 
 def _lines(table: Table, texts: Sequence[str]) -> Iterator[list[Any]]:
+    seeds = table.seeds
     for index, text in enumerate(texts):
         targets = [_field(values[index]) for values in table.targets.values()]
         ends = table.metrics[index, :, :, END]
         measured = np.argwhere(~np.isnan(ends).all(axis=2)).tolist()
         for b, run in measured:
-            yield [text, table.budgets[b], run, *map(_field, ends[b, run]), *targets]
+            yield [text, table.budgets[b], seeds[run], *map(_field, ends[b, run]), *targets]
         if not measured:
-            yield [text, table.budgets[-1], 0, *[""] * len(METRICS), *targets]
+            yield [text, table.budgets[-1], seeds[0], *[""] * len(METRICS), *targets]
 
 
 def _field(value: float) -> str:
@@ -130,116 +163,162 @@ def _field(value: float) -> str:
     return "" if np.isnan(value) else str(value)
 
 
-def _read(path: Path, space: SearchSpace) -> tuple[list[_Row], list[str]]:
-    """Return the rows and the names of the columns of numbers."""
-    header, table = read_csv(path, TableError)
+def _read(path: Path, space: SearchSpace) -> _Rows:
+    header, rows = read_csv(path, TableError)
     if ARCHITECTURE not in header:
-        raise TableError(f"{path}: line 1: needs a column {ARCHITECTURE!r}, has {quoted(header)}")
-    largest_by_column = {
-        name: LARGEST_FLOAT32 if name in METRICS else LARGEST_LABEL
-        for name in header
-        if name not in _KEYS and any(finite_number(fields[name]) is not None for _, fields in table)
-    }
+        raise TableError(
+            f"{path}: line 1: needs a column {ARCHITECTURE!r} between commas, has {quoted(header)}"
+        )
     default = space.support.budgets[-1] if space.support.budgets else 1
-    canonical: dict[str, str] = {}
-    rows = []
-    for line, fields in table:
+    places: dict[str, int] = {}
+    canonical: dict[str, int] = {}
+    keys = array("q")
+    numbers = {name: array("d") for name in header if name not in _KEYS}
+    numeric: set[str] = set()
+    refused: dict[str, tuple[int, str]] = {}  # the first field of a column that is not a number
+    for line, fields in rows:
         text = fields[ARCHITECTURE].strip()
-        if text not in canonical:
+        if text not in places:
             try:
-                canonical[text] = space.support.canonical_text(text)
+                one = space.support.canonical_text(text)
             except CellError as error:
                 raise TableError(f"{path}: line {line}: {error}") from None
-        numbers = {}
-        for name, largest in largest_by_column.items():
-            if not fields[name].strip():
-                continue
-            value = finite_number(fields[name])
-            if value is None or abs(value) > largest:
-                raise TableError(
-                    f"{path}: line {line}: {name} must be empty or a number from {-largest:g} to "
-                    f"{largest:g}, got {quoted(fields[name])}"
-                )
-            numbers[name] = value
+            places[text] = canonical.setdefault(one, len(canonical))
         epochs = _whole(path, line, EPOCHS, fields.get(EPOCHS, ""), default, 1)
         seed = _whole(path, line, SEED, fields.get(SEED, ""), 0, 0)
-        rows.append(_Row(line, canonical[text], epochs, seed, numbers))
-    return rows, list(largest_by_column)
+        keys.extend((line, places[text], epochs, seed))
+        for name, column in numbers.items():
+            value = math.nan
+            if written := fields[name].strip():
+                found = finite_number(written)
+                if found is not None:
+                    numeric.add(name)
+                if found is None or abs(found) > _largest(name):
+                    refused.setdefault(name, (line, fields[name]))
+                else:
+                    value = found
+            column.append(value)
+    for name, (line, field_) in sorted(refused.items(), key=lambda item: item[1][0]):
+        if name in numeric:
+            raise TableError(
+                f"{path}: line {line}: {name} must be empty or a number from {-_largest(name):g} "
+                f"to {_largest(name):g}, got {quoted(field_)}"
+            )
+    lines, architectures, epochs_, seeds = np.array(keys, dtype=np.int64).reshape(-1, 4).T
+    return _Rows(
+        lines,
+        list(canonical),
+        architectures,
+        epochs_,
+        seeds,
+        {name: np.array(column) for name, column in numbers.items() if name in numeric},
+        [name for name in numbers if name not in numeric],
+    )
+
+
+def _largest(name: str) -> float:
+    return LARGEST_FLOAT32 if name in METRICS else LARGEST_LABEL
 
 
 def _whole(path: Path, line: int, name: str, text: str, default: int, least: int) -> int:
     if not text.strip():
         return default
     value = finite_number(text)
-    if value is None or value != int(value) or value < least:
+    if value is None or value != int(value) or not least <= value <= _LARGEST_WHOLE:
         raise TableError(
-            f"{path}: line {line}: {name} must be a whole number from {least}, got {quoted(text)}"
+            f"{path}: line {line}: {name} must be a whole number from {least} to "
+            f"{_LARGEST_WHOLE:,}, got {quoted(text)}"
         )
     return int(value)
 
 
-def _is_percent(path: Path, rows: list[_Row], name: str) -> bool:
-    """Return whether an accuracy is in percent: some value is above 1."""
-    largest = max((row.numbers[name] for row in rows if name in row.numbers), default=0.0)
-    for row in rows:
-        if not 0 <= row.numbers.get(name, 0.0) <= _PERCENT:
-            raise TableError(
-                f"{path}: line {row.line}: {name} must be 0 to 1 or 0 to 100, got "
-                f"{row.numbers[name]:g}"
-            )
-    return largest > 1
+def _unit(path: Path, rows: _Rows, name: str, notes: list[str]) -> float:
+    """Return the unit of an accuracy: percent if some value is above 1, else 1.
 
-
-def _check_distinct(path: Path, rows: list[_Row]) -> None:
-    repeated = first_repeated((row.text, row.epochs, row.seed) for row in rows)
-    if repeated:
-        (text, epochs, seed), first, second = repeated
+    What is unusual in percent becomes a note.
+    """
+    values = rows.numbers[name]
+    outside = np.flatnonzero((values < 0) | (values > _PERCENT))
+    if len(outside):
+        row = outside[0]
         raise TableError(
-            f"{path}: line {rows[second].line}: {quoted(text, _MOST_TEXT)} with epochs {epochs} "
-            f"and seed {seed} is in line {rows[first].line} already"
+            f"{path}: line {rows.lines[row]}: {name} must be 0 to 1 or 0 to 100, got "
+            f"{values[row]:g}"
         )
+    above, low = np.flatnonzero(values > 1), np.flatnonzero((values > 0) & (values <= 1))
+    if not len(above):
+        return 1.0
+    known = len(above) + len(low)
+    if len(low) > len(above):
+        raise TableError(
+            f"{path}: line {rows.lines[above[0]]}: {name} mixes fractions and percent: it is "
+            f"{values[above[0]]:g}, and {len(low):,} of {known:,} values are at most 1"
+        )
+    if len(low):
+        notes.append(
+            f"{name}: {len(low):,} of {known:,} values are at most 1 and read as percent too, such "
+            f"as {values[low[0]]:g} in line {rows.lines[low[0]]}"
+        )
+    return _PERCENT
+
+
+def _check_distinct(path: Path, rows: _Rows) -> None:
+    keys = rows.architectures, rows.epochs, rows.seeds
+    order = np.lexsort(keys)  # stable
+    equal = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
+    if not equal.any():
+        return
+    first, second = min(
+        zip(order[:-1][equal], order[1:][equal], strict=True), key=lambda pair: int(pair[1])
+    )
+    raise TableError(
+        f"{path}: line {rows.lines[second]}: {rows.text(second)} with epochs "
+        f"{rows.epochs[second]} and seed {rows.seeds[second]} is in line {rows.lines[first]} "
+        f"already"
+    )
 
 
 def _metrics(
-    path: Path,
-    rows: list[_Row],
-    axes: tuple[list[str], list[int], list[int]],
-    percent: list[str],
+    path: Path, rows: _Rows, axes: tuple[list[int], list[int]], units: dict[str, float]
 ) -> NDArray[np.float32]:
     """Return the final readings in a table's metrics, whose first axes are texts, epochs, seeds."""
-    texts, budgets, seeds = axes
-    shape = (len(texts), len(budgets), len(seeds), len(READINGS), len(METRICS))
+    budgets, seeds = axes
+    shape = (len(rows.texts), len(budgets), len(seeds), len(READINGS), len(METRICS))
     if 4 * math.prod(shape) > MOST_TABLE_BYTES:
         raise TableError(
-            f"{path}: {len(texts):,} architectures with {len(budgets):,} numbers of epochs and "
-            f"{len(seeds):,} seeds need more than {MOST_TABLE_BYTES:,} bytes"
+            f"{path}: {shape[0]:,} architectures with {shape[1]:,} numbers of epochs and "
+            f"{shape[2]:,} seeds need more than {MOST_TABLE_BYTES:,} bytes"
         )
     metrics = np.full(shape, np.nan, np.float32)
-    text_at, budget_at, seed_at = ({one: i for i, one in enumerate(axis)} for axis in axes)
-    for row in rows:
-        measured = metrics[text_at[row.text], budget_at[row.epochs], seed_at[row.seed], -1]
-        for place, name in enumerate(METRICS):
-            if name in row.numbers:
-                unit = _PERCENT if name in percent else 1.0
-                measured[place] = row.numbers[name] / unit
+    budget, seed = np.searchsorted(budgets, rows.epochs), np.searchsorted(seeds, rows.seeds)
+    for place, name in enumerate(METRICS):
+        if name in rows.numbers:
+            measured = rows.numbers[name] / units.get(name, 1.0)
+            metrics[rows.architectures, budget, seed, END, place] = measured
     return metrics
 
 
-def _target(path: Path, rows: list[_Row], texts: list[str], name: str) -> NDArray[np.float64]:
+def _target(path: Path, rows: _Rows, name: str) -> NDArray[np.float64]:
     """Return a target of the architectures, NaN where it is not measured."""
-    known: dict[str, _Row] = {}
-    for row in rows:
-        if name in row.numbers:
-            value, first = row.numbers[name], known.setdefault(row.text, row)
-            if first.numbers[name] != value:
-                raise TableError(
-                    f"{path}: line {row.line}: {name} of {quoted(row.text, _MOST_TEXT)} is "
-                    f"{value:g}, in line {first.line} it is {first.numbers[name]:g}"
-                )
-    return np.array([known[text].numbers[name] if text in known else np.nan for text in texts])
+    values = rows.numbers[name]
+    known = np.flatnonzero(~np.isnan(values))
+    found, first, place = np.unique(
+        rows.architectures[known], return_index=True, return_inverse=True
+    )
+    conflicts = np.flatnonzero(values[known] != values[known[first]][place])
+    if len(conflicts):
+        row, other = known[conflicts[0]], known[first[place[conflicts[0]]]]
+        raise TableError(
+            f"{path}: line {rows.lines[row]}: {name} of {rows.text(row)} is "
+            f"{float(values[row])!r}, in line {rows.lines[other]} it is {float(values[other])!r}"
+        )
+    target = np.full(len(rows.texts), np.nan)
+    target[found] = values[known[first]]
+    return target
 
 
-def _ordered(texts: set[str], space: SearchSpace) -> list[str]:
-    """Sort by the space's list of architectures, if it has one."""
-    listed = {text: index for index, text in enumerate(space.support.architecture_texts())}
-    return sorted(texts, key=lambda text: (listed.get(text, len(listed)), text))
+def _order(texts: list[str], space: SearchSpace) -> list[int]:
+    """Return the places of texts in the order of the space's list of architectures, if any."""
+    listed_at = {text: index for index, text in enumerate(space.support.architecture_texts())}
+    last = len(listed_at)
+    return sorted(range(len(texts)), key=lambda i: (listed_at.get(texts[i], last), texts[i]))

@@ -103,7 +103,9 @@ def read_scores(path: str | os.PathLike[str], table: AnyTable) -> NDArray[np.flo
     by_text = texts is not None and key == "arch"
     wanted: Sequence[Any] = (texts or ()) if by_text else table.hashes.tolist()
     scores: dict[str | bytes, float] = {}
+    count = 0
     for line, fields in rows:
+        count += 1
         name, text = fields[key].strip(), fields[_SCORE]
         score = finite_number(text)
         if score is None:
@@ -121,7 +123,7 @@ def read_scores(path: str | os.PathLike[str], table: AnyTable) -> NDArray[np.flo
             )
     found = np.array([scores.get(one, np.nan) for one in wanted])
     if np.isnan(found).all():
-        raise SettingsError(f"{path}: none of its {len(rows):,} architectures is in the table")
+        raise SettingsError(f"{path}: none of its {count:,} architectures is in the table")
     return found
 
 

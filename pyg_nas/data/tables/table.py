@@ -228,6 +228,15 @@ class Table:
         )
 
     @property
+    def seeds(self) -> list[int]:
+        """The seed of each run: as :attr:`about` has them, else the number of the run."""
+        named = self.about.get("seeds")
+        if not isinstance(named, list) or not all(type(seed) is int for seed in named):
+            return list(range(self.num_runs))
+        is_one_each = len(named) == len(set(named)) == self.num_runs
+        return named if is_one_each else list(range(self.num_runs))
+
+    @property
     def default_label(self) -> LabelPolicy:
         """The label policy that is used if none is named.
 
@@ -236,7 +245,7 @@ class Table:
         replacement, because the accuracy of a failed run depends on the task.
         """
         official = self.space.support.official_label
-        if official is not None and self.about.keys() <= {"source"}:
+        if official is not None and self.about.keys() <= {"source", "seeds"}:
             label = LabelPolicy(**official)
             if label.budget in self.budgets:
                 return label

@@ -45,7 +45,25 @@ def test_a_table_by_hand(tmp_path: Path) -> None:
     assert table.targets.keys() == {"latency"}
     assert table.label(LabelPolicy(metric="latency"))[1] == 3.5
     assert "read as percent" in read.notes[0]
-    assert "777, 888" in read.notes[1]
+    assert read.notes[1:] == [
+        "runs 0 to 1 are the seeds 777, 888",
+        "further targets: latency",
+        "ignored, as they have no number: comment",
+    ]
+
+
+def test_small_values_in_percent_have_a_note(tmp_path: Path) -> None:
+    # Of 120 classes, a network that learned nothing has 0.83 %.
+    values = ("0.83", "0.91", "0", "46.5", "47.1")
+    lines = (f"{text},{value}" for text, value in zip(TEXTS, values, strict=False))
+    path = write(tmp_path / "t.csv", "arch,test_accuracy", *lines)
+    read = read_architectures(path, NASBENCH201)
+    assert read.notes == [
+        "test_accuracy: read as percent, kept as fractions",
+        "test_accuracy: 2 of 4 values are at most 1 and read as percent too, such as 0.83 in "
+        "line 2",
+    ]
+    assert read.table.metrics[0, 0, 0, 1, 3] == pytest.approx(0.0083)
 
 
 def test_a_table_survives_its_files(tmp_path: Path) -> None:
@@ -73,6 +91,24 @@ def test_a_table_survives_its_files(tmp_path: Path) -> None:
     assert loaded.subset([4, 1]).texts == (table.texts[4], table.texts[1])
     joined = Table.concatenate([loaded.subset([0]), loaded.subset([5])])
     assert joined.texts == (table.texts[0], table.texts[5])
+
+
+def test_seeds_survive_all_files(tmp_path: Path) -> None:
+    lines = [f"{TEXTS[i]},{seed},0.{i}{seed}" for i in range(3) for seed in (777, 888)]
+    path = write(tmp_path / "t.csv", "arch,seed,validation_accuracy", *lines)
+    read_architectures(path, NASBENCH201).table.save(tmp_path / "t.hdf5")
+    table = Table.load(tmp_path / "t.hdf5").subset([2, 0])
+    assert table.seeds == [777, 888]
+    write_architectures(table, tmp_path / "again.csv")
+    rows = (tmp_path / "again.csv").read_text().splitlines()
+    assert [row.split(",")[:3] for row in rows[1:3]] == [
+        [TEXTS[2], "200", "777"],
+        [TEXTS[2], "200", "888"],
+    ]
+    # What a file says of its seeds may be anything.
+    for named in ("777", [777], [777, 777], [777, "888"], [[], {}]):
+        other = Table(table.cells, table.metrics, [200], {"seeds": named}, texts=table.texts)
+        assert other.seeds == [0, 1]
 
 
 def test_rows_in_any_order_give_one_table(tmp_path: Path) -> None:
@@ -107,7 +143,7 @@ def test_equal_cells_keep_rows_of_their_own(tmp_path: Path) -> None:
         (["architecture,y", "a,1"], "line 1: needs a column 'arch'"),
         (["arch,y,y", f"{TEXTS[0]},1,2"], "line 1: column 'y' appears twice"),
         (["arch,y", f"{TEXTS[0]},1", "|nonsense|,2"], r"line 3: an architecture of 'nasbench201'"),
-        (["arch,y", f"{TEXTS[0]},1,2"], "line 2: has 3 fields, the first line 2"),
+        (["arch,y", f"{TEXTS[0]},1,2"], "line 2: has 3 fields, the header 2"),
         (
             ["arch,y", TEXTS[0].replace("avg_pool_3x3", "sep_conv") + ",1"],
             r"line 2: operation 'sep_conv' in",
@@ -122,12 +158,18 @@ def test_equal_cells_keep_rows_of_their_own(tmp_path: Path) -> None:
             r"line 3: validation_accuracy must be 0 to 1 or 0 to 100, got 101",
         ),
         (
+            ["arch,test_accuracy", f"{TEXTS[0]},0.9", f"{TEXTS[1]},91.5", f"{TEXTS[2]},0.8"],
+            "line 3: test_accuracy mixes fractions and percent: it is 91.5, and 2 of 3 values are",
+        ),
+        (["arch,a/b", f"{TEXTS[0]},1"], "t.csv: target 'a/b' must have a name without a slash"),
+        (["arch,seed,y", f"{TEXTS[0]},1e30,1"], "line 2: seed must be a whole number from 0 to 9,"),
+        (
             ["arch,y", f"{TEXTS[0]},1", "", f"{TEXTS[0]},1"],
             r"line 4: '.*' with epochs 200 and seed 0 is in line 2 already",
         ),
         (
             ["arch,seed,y", f"{TEXTS[0]},1,1", f"{TEXTS[0]},2,3"],
-            r"line 3: y of '.*' is 3, in line 2 it is 1",
+            r"line 3: y of '.*' is 3.0, in line 2 it is 1.0",
         ),
     ],
 )
