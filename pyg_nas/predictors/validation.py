@@ -95,8 +95,9 @@ def check_operations(given: SearchSpace, fitted: SearchSpace) -> None:
     """
     if given.vocabulary != fitted.vocabulary:
         raise ModelError(
-            f"the model was fitted to the operations {listed(fitted.vocabulary)}; "
-            f"the cells have {listed(given.vocabulary)}"
+            f"the cells are of the space {given.name!r}, with the operations "
+            f"{listed(given.vocabulary)}; the model was fitted to the operations "
+            f"{listed(fitted.vocabulary)} of {fitted.name!r}"
         )
 
 

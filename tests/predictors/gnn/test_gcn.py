@@ -238,7 +238,11 @@ def test_a_training_that_diverges_is_an_error(
 def test_other_operations_are_refused(fitted: GCNRegressor) -> None:
     space = SearchSpace("other", ("a", "b"), 7, 9, ("output", "input"))
     empty = CellArray.from_cells([], space)
-    with pytest.raises(ModelError, match="was fitted to the operations"):
+    message = (
+        "the space 'other', with the operations output, input, a, b; the model was fitted to the "
+        f"operations .* of '{fitted.space_.name}'"
+    )
+    with pytest.raises(ModelError, match=message):
         fitted.predict(empty)
 
 
