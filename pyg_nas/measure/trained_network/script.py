@@ -29,7 +29,10 @@ def predict(images):
     if sys.argv[1:] in ([], ["-h"], ["--help"]):
         sys.exit(__doc__)
     for path in sys.argv[1:]:
-        print(*predict({argument}), sep="\\n")
+        try:
+            print(*predict({argument}), sep="\\n")
+        except Exception as error:
+            sys.exit(f"{{path}}: {{error}}")
 '''
 
 _LOAD = '''\

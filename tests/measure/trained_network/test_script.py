@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,6 +38,20 @@ def test_the_script_of_a_network_that_predicts_numbers_has_no_classes():
     script = predict_script((), (3, 32, 24), "pixels")
     ast.parse(script)
     assert "CLASSES" not in script
+
+
+@pytest.mark.parametrize("name", ["none.png", "none.pt", "text.png", "text.pt", "."])
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    pytest.importorskip("PIL.Image")
+    for text in ("text.png", "text.pt"):
+        (tmp_path / text).write_text("no image")
+    monkeypatch.setattr("torch.export.load", lambda _: SimpleNamespace(module=lambda: None))
+    monkeypatch.setattr("sys.argv", ["predict.py", str(tmp_path / name)])
+    script = predict_script(["a", "b"], (1, 16, 24), "pixels", "pad")
+    with pytest.raises(SystemExit, match=f"^{re.escape(str(tmp_path / name))}: ."):
+        exec(script, {"__file__": str(tmp_path / "predict.py"), "__name__": "__main__"})
 
 
 @pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
