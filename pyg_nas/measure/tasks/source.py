@@ -74,7 +74,7 @@ def read_task(
     if stored != (absolute_reference(metric) if metric else None):
         rule = ("name it with" if stored else "leave away") + f" {argument('metric')}"
         raise SettingsError(
-            f"{path}: the search has the metric {quoted(stored, 500)}, got {quoted(metric)}; {rule}"
+            f"{path}: the search has {_named(stored)}, got {_named(metric)}; {rule}"
         )
     return get_task(
         _path(source["task"]) if name is None else name,
@@ -82,6 +82,10 @@ def read_task(
         source["image_size"],
         source["split_seed"],
     )
+
+
+def _named(metric: str | None) -> str:
+    return f"the metric {quoted(metric, 500)}" if metric else "no metric"
 
 
 def _path_text(path: Path) -> str:
