@@ -222,6 +222,8 @@ def is_visible(name: str) -> bool:
 def visible_files(folder: Path, failure: type[PygNasError] = SettingsError) -> list[Path]:
     """Return the files in a folder and below, sorted, whose names :func:`is_visible` accepts.
 
+    Links to folders are followed, except to folders that are already listed or contain ``folder``.
+
     Raises:
         failure: If a folder cannot be read, whose files would be missing unnoticed.
     """
@@ -230,8 +232,19 @@ def visible_files(folder: Path, failure: type[PygNasError] = SettingsError) -> l
         raise failure(f"{error.filename}: cannot be read ({error.strerror})") from None
 
     found = []
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = filter(is_visible, folders)
+    start = folder.resolve()
+    seen = {start, *start.parents}
+
+    def is_new(entry: Path) -> bool:
+        real = entry.resolve()
+        known = real in seen
+        seen.add(real)
+        return not known
+
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [
+            name for name in sorted(folders) if is_visible(name) and is_new(Path(place, name))
+        ]
         found += [Path(place) / name for name in filter(is_visible, names)]
     return sorted(found)
 

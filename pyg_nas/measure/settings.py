@@ -18,7 +18,9 @@ from pyg_nas.measure.training.augmentation import Augmentation
 OPTIMIZERS = ("sgd", "rmsprop")
 IMAGE_FITS = ("stretch", "pad", "crop")
 
-_NEW = ("stem_stride", "balanced", "whole_epochs", "held_out", "image_fit", "metric")
+_NEW = (
+    "stem_stride", "balanced", "huber_loss", "whole_epochs", "held_out", "image_fit", "metric",
+)  # fmt: skip
 """Left out of a description if they have the default values, as in version 0.1, so that
 fingerprints of tasks do not change."""
 
@@ -46,6 +48,9 @@ class TrainingSettings:
         stem_stride: Number by which the stem divides height and width: 1, 2, 4, 8, ...
         balanced: Whether classes count equally: in the loss by weights, and accuracies are the mean
             over classes of the share of their images that is classified correctly.
+        huber_loss: Whether numbers are learned by Huber's loss, which grows linearly from an error
+            of one standard deviation of the labels on, and otherwise by the squared error, with
+            which many cells diverge.
         whole_epochs: Whether every training image is used in every epoch: images drawn at random
             fill the last batch, which is dropped otherwise.
         held_out: Share of the images for validation, and the same again for testing, where the
@@ -72,6 +77,7 @@ class TrainingSettings:
     augmentation: Augmentation = field(default_factory=Augmentation)
     stem_stride: int = 1
     balanced: bool = False
+    huber_loss: bool = False
     whole_epochs: bool = False
     held_out: float = 0.2
     image_fit: str = "stretch"

@@ -206,6 +206,22 @@ def test_files_of_a_folder_that_cannot_be_read_are_not_lost(
         visible_files(tmp_path, MeasureError)
 
 
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "folder"
+    for name in ("elsewhere/1", "folder/a/2", "folder/b/3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (folder / "a" / "more").symlink_to(elsewhere)
+    (folder / "a" / "up").symlink_to("..")  # a loop
+    (folder / "b" / "again").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder / "b")
+    names = [path.relative_to(folder).as_posix() for path in visible_files(folder)]
+    assert names == ["a/2", "a/more/1", "b/3"]
+    assert len(visible_files(folder / "b")) == 2
+    (tmp_path / "link").symlink_to(folder)
+    assert len(visible_files(tmp_path / "link")) == 3
+
+
 def test_an_output_is_no_input(tmp_path: Path) -> None:
     table, model = tmp_path / "table", tmp_path / "model"
     model.mkdir()

@@ -1,8 +1,8 @@
 """The loss of a task, and the score of predictions.
 
-Classes are learned by cross entropy, numbers by the squared error. The score of predictions, called
-accuracy everywhere, is the share of correct classes, the mean of these shares over classes, R² of
-numbers, or the user's own metric.
+Classes are learned by cross entropy, numbers by the squared error or Huber's loss. The score of
+predictions, called accuracy everywhere, is the share of correct classes, the mean of these shares
+over classes, R² of numbers, or the user's own metric.
 """
 
 from __future__ import annotations
@@ -75,12 +75,13 @@ class Objective:
 
         if self.task.is_regression:
             mean, deviation = self.task.label_scale
+            error = functional.huber_loss if self.task.settings.huber_loss else functional.mse_loss
 
-            def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
+            def error_of_numbers(outputs: Tensor, labels: Tensor) -> Tensor:
                 scaled = (labels - mean) / deviation
-                return functional.mse_loss(outputs.squeeze(-1), scaled, reduction="sum")
+                return error(outputs.squeeze(-1), scaled, reduction="sum")
 
-            return squared_error
+            return error_of_numbers
         weights = self.class_weights()
         weight = None if weights is None else torch.from_numpy(weights).to(device)
 
@@ -102,9 +103,15 @@ class Objective:
         """Return the score of predictions ``[N]``; larger is better.
 
         Raises:
-            MeasureError: If the user's metric fails or gives no finite number.
+            MeasureError: If the user's metric fails or gives no finite number, or is asked of
+                predictions that are not finite.
         """
         if self._metric is not None:
+            if not np.isfinite(predicted).all():
+                raise MeasureError(
+                    "training diverged: the network's predictions are not finite; a smaller "
+                    "learning_rate in the training settings may help"
+                )
             return self._own_score(labels, predicted)
         if self.task.is_regression:
             labels, predicted = labels.astype(np.float64), predicted.astype(np.float64)

@@ -22,7 +22,9 @@ OWN_IMAGES_SETTINGS = TrainingSettings(
     batch_norm_momentum=0.9,
 )
 
-CHOSEN = ("stem_stride", "balanced", "whole_epochs", "held_out", "image_fit", "batch_size")
+CHOSEN = (
+    "stem_stride", "balanced", "huber_loss", "whole_epochs", "held_out", "image_fit", "batch_size",
+)  # fmt: skip
 """Settings that are chosen from the images."""
 
 _UNEQUAL = 1.5
@@ -47,10 +49,10 @@ def chosen_settings(
 
     Returns:
         Settings with which every training image is used in every epoch; classes count equally if
-        one has more than 1.5 times the images of another; at most 2,500 images are for validation
-        and as many for testing; images are padded to keep their aspect ratio; and the first cell
-        gets at most 64 pixels per side. Batches have 32 images, or 8 with more than 128 pixels
-        per side.
+        one has more than 1.5 times the images of another; numbers are learned by Huber's loss; at
+        most 2,500 images are for validation and as many for testing; images are padded to keep
+        their aspect ratio; and the first cell gets at most 64 pixels per side. Batches have 32
+        images, or 8 with more than 128 pixels per side.
     """
     if stored is not None:
         known = TrainingSettings.all_values(dict(stored))
@@ -64,6 +66,8 @@ def chosen_settings(
     if scan.classes:
         counts = scan.counts
         changes["balanced"] = bool(counts.max() > _UNEQUAL * counts.min())
+    else:
+        changes["huber_loss"] = True
     side = image_size or largest_side(scan)
     stride = 1
     while side / stride > _LARGEST_CELL_INPUT:

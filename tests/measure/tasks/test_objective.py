@@ -57,6 +57,17 @@ def test_numbers() -> None:
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_huber_loss_of_numbers() -> None:
+    labels = np.arange(16, dtype=np.float32)
+    mean, deviation = labels.mean(), labels.std()
+    off = np.zeros(16)  # in standard deviations
+    off[:4] = 0.5, -0.25, 3.0, -1e6
+    outputs = torch.tensor((labels - mean) / deviation + off).reshape(1, 16, 1)
+    loss = Objective(with_labels(labels, huber_loss=True)).loss("cpu")
+    expected = 0.5 * (0.5**2 + 0.25**2) + (3.0 - 0.5) + (1e6 - 0.5)
+    assert float(loss(outputs, torch.from_numpy(labels)[None])) == pytest.approx(expected)
+
+
 def test_own_metrics(tmp_path: Path) -> None:
     file = tmp_path / "own_metric_of_test.py"
     file.write_text(
@@ -75,6 +86,8 @@ def test_own_metrics(tmp_path: Path) -> None:
         Objective(bad).score(np.array([0]), np.array([0]))
     with pytest.raises(MeasureError, match="must give a finite number, got nan"):
         get_task("digits", metric=f"{file}:nothing")
+    with pytest.raises(MeasureError, match=r"^training diverged: the network's predictions"):
+        Objective(task).score(np.array([0.0, 1.0]), np.array([0.5, np.nan]))
 
 
 def test_predicted_labels(tiny_task: Task) -> None:

@@ -36,6 +36,20 @@ def test_unequal_classes_count_equally(tmp_path: Path) -> None:
     assert not get_task(folder, explicit).settings.balanced
 
 
+def test_numbers_are_learned_by_the_loss_of_huber_but_in_an_older_journal(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "bugs")
+    assert not chosen_settings(scan_folder(folder), None).huber_loss
+    (folder / "targets.csv").write_text(
+        "file,value\n" + "".join(f"ant/{i}.png,{i}\nbee/{i}.png,{-i}\n" for i in range(8))
+    )
+    small = settings_file(tmp_path)
+    earlier = get_task(folder, {"huber_loss": False})
+    assert "huber_loss" not in earlier.settings.to_dict()
+    Journal(tmp_path / "runs.sqlite", earlier).close()
+    assert get_task(folder, small).settings.huber_loss
+    assert not get_task(folder, small, journal=tmp_path / "runs.sqlite").settings.huber_loss
+
+
 def test_a_journal_of_earlier_versions_is_resumed(tmp_path: Path) -> None:
     """Such a journal's images were stretched, and its settings lack all that came later."""
     folder = make_folder(tmp_path / "bugs", sizes=((5, 7),))
