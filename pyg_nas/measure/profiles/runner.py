@@ -34,9 +34,21 @@ _NUMPY_TYPES = {
 class Runner(ABC):
     """A network with its inputs on a device."""
 
-    @abstractmethod
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
     def run(self) -> None:
-        """Run one forward pass, and wait until the device has finished."""
+        """Run one forward pass, and wait until the device has finished.
+
+        Raises:
+            NetworkError: If the network fails, in whichever pass.
+        """
+        with _running(self._device):
+            self._run()
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Run one forward pass; any error is of the network."""
 
     def peak_memory(self) -> float:
         """Return the peak bytes of memory of the network in a pass; NaN if not known."""
@@ -53,19 +65,22 @@ class ModuleRunner(Runner):
         inputs: Its example inputs: a tensor, a tuple of positional inputs or a mapping of named
             ones. Those on the ``meta`` device become zeros.
         device: Where it runs.
+
+    Raises:
+        NetworkError: If the device has too little memory.
     """
 
     def __init__(self, module: nn.Module, inputs: Any, device: torch.device) -> None:
-        self._device = device
-        self._module = _materialised(module, device).eval()
-        self._inputs, self._named = tree_map_only(
-            torch.Tensor,
-            lambda x: torch.zeros_like(x, device=device) if x.is_meta else x.to(device),
-            arguments(inputs),
-        )
+        super().__init__(device)
+        with _running(device):
+            self._module = _materialised(module, device).eval()
+            self._inputs, self._named = tree_map_only(
+                torch.Tensor,
+                lambda x: torch.zeros_like(x, device=device) if x.is_meta else x.to(device),
+                arguments(inputs),
+            )
 
-    def run(self) -> None:
-        """Run one forward pass, and wait until the device has finished."""
+    def _run(self) -> None:
         with torch.inference_mode():
             self._module(*self._inputs, **self._named)
         if self._device.type == "cuda":
@@ -113,6 +128,7 @@ class OnnxRunner(Runner):
     """
 
     def __init__(self, path: Path, device: torch.device, threads: int) -> None:
+        super().__init__(device)
         check_onnx(("onnxruntime",))
         import onnxruntime
 
@@ -133,9 +149,8 @@ class OnnxRunner(Runner):
         except Exception as error:  # of classes that onnxruntime does not name in public
             raise NetworkError(f"{path}: ONNX Runtime cannot load it ({one_line(error)})") from None
 
-    def run(self) -> None:
-        """Run one forward pass; ONNX Runtime waits for the device."""
-        self._session.run(None, self._feed)
+    def _run(self) -> None:
+        self._session.run(None, self._feed)  # waits for the device
 
 
 def runner_of(network: Any, device: torch.device, threads: int) -> Runner:
@@ -153,11 +168,17 @@ def runner_of(network: Any, device: torch.device, threads: int) -> Runner:
         runner = ModuleRunner(module, inputs, device)
     else:
         raise NetworkError("a graph alone cannot be run, its module or ONNX file is needed")
+    runner.run()
+    return runner
+
+
+@contextmanager
+def _running(device: torch.device) -> Iterator[None]:
+    """Convert any error of the block, in which a network is put on a device or run, to one."""
     try:
-        runner.run()
+        yield
     except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise NetworkError(f"it does not run on {device}: {one_line(error)}") from error
-    return runner
 
 
 @contextmanager

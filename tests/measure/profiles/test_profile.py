@@ -118,6 +118,25 @@ def test_networks_that_cannot_be_run_are_left_out_and_named(
         profile_networks(sources[:1], tmp_path / "u.hdf5", SETTINGS)
 
 
+def test_a_network_that_fails_while_it_is_timed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(nn.Linear):
+        passes = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.passes += 1
+            if self.passes > 2:  # the first, and that of its memory
+                raise RuntimeError("the cache is full")
+            return super().forward(x)
+
+    Clock(monkeypatch, STEADY, STEADY, STEADY, [1.0])
+    sources = network_sources([(Full(4, 2), INPUT), NETWORKS[0]])
+    result = profile_networks(sources, tmp_path / "t.hdf5", SETTINGS)
+    assert list(result.table.names) == ["network 1"]
+    assert result.failed == {"network 0": "it does not run on cpu: the cache is full"}
+
+
 def test_networks_that_cannot_be_read_are_refused_first(tmp_path: Path) -> None:
     broken, read = (Broken(), INPUT), []
     sources = network_sources([broken, NETWORKS[0], broken])

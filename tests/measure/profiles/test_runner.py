@@ -88,3 +88,28 @@ def test_a_missing_onnx_runtime_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_network_that_does_not_run_is_refused() -> None:
     with pytest.raises(NetworkError, match="does not run on cpu: mat1"):
         runner_of((nn.Linear(3, 2), torch.zeros(1, 4)), CPU, 1)
+
+
+class OutOfMemoryLater(nn.Module):
+    """Runs once; the next pass fails."""
+
+    passes = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
+        if self.passes > 1:
+            raise RuntimeError("out of memory")
+        return x
+
+
+def test_a_network_that_fails_in_a_later_pass_is_refused() -> None:
+    runner = runner_of((OutOfMemoryLater(), torch.zeros(1)), CPU, 1)
+    with pytest.raises(NetworkError, match="does not run on cpu: out of memory"):
+        runner.peak_memory()
+
+
+def test_a_network_that_is_larger_than_the_memory_is_refused() -> None:
+    with torch.device("meta"):
+        module = nn.Linear(10**7, 10**7)
+    with pytest.raises(NetworkError, match=r"does not run on cpu: .*allocate"):
+        runner_of((module, torch.zeros(1, 10**7, device="meta")), CPU, 1)
