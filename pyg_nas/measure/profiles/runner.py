@@ -19,6 +19,7 @@ from pyg_nas.data.networks.sources import arguments
 from pyg_nas.errors import MeasureError, NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES
 from pyg_nas.io.regular_files import read_regular
+from pyg_nas.spaces.modules.trace import evaluate, replace_meta_attributes
 
 _NUMPY_TYPES = {
     "tensor(float)": np.float32,
@@ -58,7 +59,8 @@ class Runner(ABC):
 class ModuleRunner(Runner):
     """A PyTorch module in evaluation mode, without gradients.
 
-    A module on the ``meta`` device gets weights of zero mean, and running variances of one.
+    A module on the ``meta`` device gets weights of zero mean, running variances of one, and zeros
+    for tensors that are neither parameters nor buffers.
 
     Args:
         module: The network; it is moved to the device.
@@ -73,7 +75,8 @@ class ModuleRunner(Runner):
     def __init__(self, module: nn.Module, inputs: Any, device: torch.device) -> None:
         super().__init__(device)
         with _running(device):
-            self._module = _materialised(module, device).eval()
+            self._module = _materialised(module, device)
+            evaluate(self._module)
             self._inputs, self._named = tree_map_only(
                 torch.Tensor,
                 lambda x: torch.zeros_like(x, device=device) if x.is_meta else x.to(device),
@@ -195,6 +198,7 @@ def _silent_errors() -> Iterator[None]:
 
 
 def _materialised(module: nn.Module, device: torch.device) -> nn.Module:
+    replace_meta_attributes(module, lambda tensor: torch.zeros_like(tensor, device=device))
     if not any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
         return module.to(device)
     module = module.to_empty(device=device)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -32,7 +32,7 @@ from torch._subclasses.fake_tensor import (
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 from torch.utils.flop_counter import flop_registry
 
 from pyg_nas.errors import NetworkError, one_line
@@ -90,6 +90,7 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
         recorder = _Recorder(fake)
         try:
             state = recorder.fake_state(module)
+            replace_meta_attributes(module, recorder.fake)
             arguments = tree_map(recorder.fake_input, inputs)
             named = tree_map(recorder.fake_input, named_inputs)
             stack.enter_context(fake)  # only now: under it each new tensor costs a millisecond
@@ -123,7 +124,7 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
         for part in module.modules()
         if not isinstance(part, torch.jit.ScriptModule)
     ]
-    module.eval()
+    evaluate(module)
     try:
         yield
     finally:
@@ -138,6 +139,30 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
                     value.update(content)
                 elif content is not None:
                     value[:] = content
+
+
+def evaluate(module: nn.Module) -> None:
+    """Put a module into evaluation mode; one of ``torch.export`` has only that of its export."""
+    with suppress(NotImplementedError):
+        module.eval()
+
+
+def replace_meta_attributes(module: nn.Module, replace: Callable[[Tensor], Tensor]) -> None:
+    """Replace tensors on the ``meta`` device that are neither parameters nor buffers.
+
+    A module that is built there has its plain attributes there too, alone or in lists.
+    """
+
+    def found(value: Any) -> bool:
+        is_tensor = isinstance(value, Tensor) and not isinstance(value, nn.Parameter)
+        return is_tensor and bool(value.is_meta)
+
+    for part in module.modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            continue
+        for name, value in list(vars(part).items()):
+            if isinstance(value, (Tensor, list, tuple)) and any(map(found, tree_leaves(value))):
+                vars(part)[name] = tree_map(lambda x: replace(x) if found(x) else x, value)
 
 
 def _copied(value: Any) -> tuple[Any, Any]:
@@ -160,8 +185,8 @@ def _silent_log() -> Iterator[None]:
 class _Recorder:
     """Collects vertices during a forward pass."""
 
-    def __init__(self, fake: FakeTensorMode) -> None:
-        self.fake = fake
+    def __init__(self, mode: FakeTensorMode) -> None:
+        self._mode = mode
         self.vertices: list[Vertex] = []
         self.makers: dict[int, tuple[int, ...]] = {}  # id of a tensor: the vertices it comes from
         self.writers: dict[int, tuple[int, ...]] = {}  # id of a storage changed in place: the same
@@ -190,7 +215,7 @@ class _Recorder:
                     f"parameter {name!r} of a lazy module has no shape yet: run the module once"
                 )
             if id(tensor) not in fakes:
-                made = self._fake(tensor)
+                made = self.fake(tensor)
                 fakes[id(tensor)] = made
                 if id(tensor) in trainable:
                     self.weights[id(made)] = self.sizes[id(made)] = tensor.numel()
@@ -201,17 +226,18 @@ class _Recorder:
         """Return a fake tensor for a tensor, also inside of objects, and make a vertex for it."""
         if not isinstance(value, Tensor):
             return _mapped(self.fake_input, value)
-        made = self._fake(value)
+        made = self.fake(value)
         self._add(Vertex("input", f"input {len(self.vertices)}", (), *_shape_and_dtype(made)), made)
         return made
 
-    def _fake(self, tensor: Tensor) -> Tensor:
+    def fake(self, tensor: Tensor) -> Tensor:
+        """Return a fake tensor of the same shape and type."""
         if tensor.is_nested:
             raise NetworkError("a nested tensor has no shape: give padded ones")
         if tensor.is_meta:  # treated as if on the CPU, where constants of the code are
-            made: Tensor = FakeTensor(self.fake, torch.empty_like(tensor), torch.device("cpu"))
+            made: Tensor = FakeTensor(self._mode, torch.empty_like(tensor), torch.device("cpu"))
         else:
-            made = self.fake.from_tensor(tensor.detach())
+            made = self._mode.from_tensor(tensor.detach())
         self.kept.append(made)
         return made
 
@@ -356,7 +382,8 @@ class _Called(TorchFunctionMode):
         named = named or {}
         if self.recorder.inside:  # calls by the recorder itself
             return function(*arguments, **named)
-        name = getattr(function, "__name__", str(function))
+        packet = getattr(function, "_overloadpacket", function)  # of torch.ops: without the types
+        name = getattr(packet, "__name__", str(function))
         if name == "__get__":  # an attribute: x.T, x.shape
             name = getattr(getattr(function, "__self__", None), "__name__", name)
         return self.recorder.record(name, (arguments, named), lambda: function(*arguments, **named))

@@ -21,7 +21,8 @@ _KINDS = {
     "recurrent": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell "
     "LSTM GRU RNN",
     # Normalisation.
-    "batch_norm": "batch_norm native_batch_norm BatchNormalization",
+    "batch_norm": "batch_norm native_batch_norm _native_batch_norm_legit_no_training "
+    "BatchNormalization",
     "layer_norm": "layer_norm native_layer_norm LayerNormalization",
     "group_norm": "group_norm native_group_norm GroupNormalization",
     "instance_norm": "instance_norm InstanceNormalization",
@@ -65,8 +66,8 @@ _KINDS = {
     "minimum __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __and__ __or__ __invert__ isnan Equal Less "
     "LessOrEqual Greater GreaterOrEqual Where And Or Not Max Min",
     # Movement of data.
-    "reshape": "view reshape flatten unflatten squeeze unsqueeze expand expand_as view_as "
-    "reshape_as Reshape Flatten Squeeze Unsqueeze Expand",
+    "reshape": "view _unsafe_view reshape flatten unflatten squeeze unsqueeze expand expand_as "
+    "view_as reshape_as Reshape Flatten Squeeze Unsqueeze Expand",
     "transpose": "transpose permute t movedim moveaxis swapaxes swapdims rot90 flip T mT H mH "
     "adjoint Transpose",
     "concat": "cat concat concatenate stack hstack vstack Concat",
@@ -75,14 +76,17 @@ _KINDS = {
     "masked_select Slice Gather GatherElements GatherND",
     "scatter": "__setitem__ scatter scatter_add index_add index_copy index_put copy masked_scatter "
     "ScatterElements ScatterND",
-    "pad": "pad constant_pad_nd Pad",
-    "resize": "interpolate upsample upsample_nearest upsample_bilinear grid_sample affine_grid "
-    "Resize Upsample GridSample",
+    "pad": "pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d "
+    "replication_pad1d replication_pad2d replication_pad3d Pad",
+    "resize": "interpolate upsample upsample_nearest upsample_bilinear upsample_nearest1d "
+    "upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d "
+    "upsample_bicubic2d upsample_trilinear3d grid_sample grid_sampler grid_sampler_2d "
+    "grid_sampler_3d affine_grid Resize Upsample GridSample",
     "pixel_shuffle": "pixel_shuffle pixel_unshuffle channel_shuffle DepthToSpace SpaceToDepth",
     "unfold": "unfold fold im2col col2im Col2Im",
     "roll": "roll",
     "repeat": "repeat repeat_interleave tile broadcast_to Tile",
-    "cast": "to type type_as float half bfloat16 double int long bool Cast CastLike "
+    "cast": "to _to_copy type type_as float half bfloat16 double int long bool Cast CastLike "
     "QuantizeLinear DequantizeLinear",
     "fft": "fft_fft fft_ifft fft_fft2 fft_ifft2 fft_rfft fft_irfft fft_rfft2 fft_irfft2 "
     "view_as_real view_as_complex complex DFT",

@@ -51,6 +51,26 @@ def test_modules_without_memory_get_finite_weights() -> None:
     assert (module[1].running_var == 1).all()
 
 
+def test_plain_tensors_of_modules_without_memory_become_zeros() -> None:
+    class Shifted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shifts = [torch.arange(4)]
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.shifts[0]
+
+    with torch.device("meta"):
+        module = Shifted()
+    ModuleRunner(module, torch.ones(4), CPU).run()
+    assert module.shifts[0].tolist() == [0, 0, 0, 0]
+
+
+def test_an_exported_program_runs() -> None:
+    x = torch.zeros(2, 4)
+    ModuleRunner(torch.export.export(nn.Linear(4, 3), (x,)).module(), x, CPU).run()
+
+
 def test_named_inputs_run() -> None:
     class Named(nn.Module):
         def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from torch_geometric.data import Data
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules import NetworkGraph, graph_of
+from pyg_nas.spaces.modules.vocabulary import OPERATIONS, TERMINALS
 
 
 class Block(nn.Module):
@@ -441,6 +442,27 @@ def test_a_module_without_memory_has_the_same_graph() -> None:
     assert graph == graph_of(Block(), IMAGES)
 
 
+class Places(nn.Module):
+    """Has plain tensors, which are no buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = torch.arange(6)
+        self.tables = [torch.ones(6), torch.ones(6)]
+        self.layer = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x + self.places) * self.tables[1]
+
+
+def test_plain_tensors_of_a_module_without_memory_are_constants() -> None:
+    with torch.device("meta"):
+        module = Places()
+    before = dict(vars(module))
+    assert graph_of(module, IMAGES) == graph_of(Places(), IMAGES)
+    assert all(vars(module)[name] is value for name, value in before.items())
+
+
 def test_half_precision_is_another_network_of_half_the_bytes() -> None:
     half, full = (graph_of(Block().to(t), IMAGES.to(t)) for t in (torch.half, torch.float))
     assert half.hash != full.hash
@@ -470,6 +492,46 @@ def test_torchscript_is_recorded_by_the_dispatcher() -> None:
     assert graph.parameters == 35
     assert graph.macs == 48 * 6 * 5
     assert graph.operations[-3:] == ("relu", "sigmoid", "output")
+
+
+class Layers(nn.Sequential):
+    """Layers with the same arguments in a module and in a program of torch.export."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(4, 6, 3, 2),
+            nn.BatchNorm2d(6),
+            nn.Hardswish(),
+            nn.Upsample(scale_factor=2),
+            nn.ReflectionPad2d(1),
+            nn.Flatten(),
+            nn.LazyLinear(3),
+        )
+
+
+def test_exported_programs_have_the_graph_of_their_module() -> None:
+    layers, images = Layers().eval(), torch.zeros(2, 4, 8, 8)
+    layers(images)
+    plain = graph_of(layers, images)
+    exported = torch.export.export(layers, (images,))
+    assert graph_of(exported.module(), images).hash == plain.hash
+    lower = graph_of(exported.run_decompositions().module(), images)
+    assert (lower.parameters, lower.macs) == (plain.parameters, plain.macs)
+    assert set(lower.operations) <= set(OPERATIONS + TERMINALS)
+
+
+@torch.library.custom_op("pyg_nas_tests::twice", mutates_args=())
+def twice(x: Tensor) -> Tensor:
+    return x * 2
+
+
+twice.register_fake(torch.empty_like)
+
+
+def test_an_operation_of_a_library_has_one_name() -> None:
+    called = (twice, torch.ops.pyg_nas_tests.twice, torch.ops.pyg_nas_tests.twice.default)
+    graphs = [graph_of(Function(call), IMAGES) for call in called]
+    assert {graph.operations for graph in graphs} == {("input", "twice", "output")}
 
 
 class Constants(nn.Module):
