@@ -13,6 +13,7 @@ in another way, such as by TorchScript, are recorded at PyTorch's dispatcher.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
@@ -512,19 +513,26 @@ def _window(name: str, arguments: Any, given: list[Tensor]) -> dict[str, Any]:
             return named[key]
         return positional[position] if len(positional) > position else default
 
+    def sizes(value: Any) -> tuple[int, ...]:
+        """Return a size in each dimension, of which one number gives all."""
+        listed = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+        every = listed * _dimensions(name, given) if len(listed) == 1 else listed
+        return tuple(int(size) for size in every)
+
     if name.startswith("conv") and len(given) > 1:
         return {
             "kernel": tuple(given[1].shape[2:]),
-            "stride": _pair(argument(3, "stride", 1)),
+            "stride": sizes(argument(3, "stride", 1)),
             # Of transposed ones too; the dispatcher's function has two arguments more.
             "groups": int(argument(8 if name == "convolution" else 6, "groups", 1)),
         }
     if name.startswith("fractional_max_pool"):
-        return {"kernel": _pair(argument(1, "kernel_size", 1))}
+        return {"kernel": sizes(argument(1, "kernel_size", 1))}
     if "pool" in name and not name.startswith("adaptive"):
         after = 2 if name.startswith(("lp_", "max_unpool")) else 1  # a norm, or indices
-        kernel = _pair(argument(after, "kernel_size", 1))
-        return {"kernel": kernel, "stride": _pair(argument(after + 1, "stride", None) or kernel)}
+        kernel = sizes(argument(after, "kernel_size", 1))
+        stride = argument(after + 1, "stride", None)
+        return {"kernel": kernel, "stride": sizes(stride) if stride else kernel}
     if name == "group_norm":
         return {"groups": int(argument(1, "num_groups", 1))}
     if name in ("scaled_dot_product_attention", "flex_attention") and given[0].dim() > 3:
@@ -534,5 +542,9 @@ def _window(name: str, arguments: Any, given: list[Tensor]) -> dict[str, Any]:
     return {}
 
 
-def _pair(value: Any) -> tuple[int, ...]:
-    return tuple(int(v) for v in value) if isinstance(value, (tuple, list)) else (int(value),)
+def _dimensions(name: str, given: list[Tensor]) -> int:
+    """Return in how many dimensions the window of a convolution or pooling moves."""
+    if name.startswith("conv"):
+        return given[1].dim() - 2
+    found = re.search("([123])d", name)
+    return int(found[1]) if found else 1
