@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +30,18 @@ def test_the_documentation_needs_what_the_project_declares(project: dict) -> Non
     declared = set(project["dependencies"]) | set(project["optional-dependencies"]["docs"])
     lines = (ROOT / "docs" / "requirements.txt").read_text().splitlines()
     assert {line for line in lines if not line.startswith("#")} <= declared
+
+
+def test_the_source_distribution_has_all_that_its_tests_and_documents_need() -> None:
+    lines = (ROOT / "MANIFEST.in").read_text().splitlines()
+    listed = {name for line in lines for name in line.split()[1:]}
+    always = {"LICENSE", "MANIFEST.in", "README.md", "pyg_nas", "pyproject.toml"}
+    skipped = {".git", ".gitignore"}
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if names.returncode != 0:
+        pytest.skip("not a clone")
+    committed = {Path(name).parts[0] for name in names.stdout.split("\0") if name}
+    assert committed - skipped <= listed | always
 
 
 def test_the_lowest_versions_are_those_that_the_project_declares(project: dict) -> None:

@@ -29,7 +29,7 @@ from pyg_nas.cli.startup import postpone_unused
 from pyg_nas.cli.table import table_app
 from pyg_nas.cli.train import train
 from pyg_nas.cli.tune import tune
-from pyg_nas.errors import NetworksError, PygNasError, one_line, with_options
+from pyg_nas.errors import NetworksError, PygNasError, SettingsError, one_line, with_options
 from pyg_nas.io.user_code import user_failure
 from pyg_nas.version import __version__
 
@@ -91,6 +91,7 @@ def main() -> None:
     notes.setLevel(logging.INFO)
     notes.handlers = [_Notes()]
     try:
+        _check_given(sys.argv[1:])
         with SILENCE.watched():
             code = app(standalone_mode=False)
     except NetworksError as error:
@@ -118,6 +119,19 @@ def main() -> None:
             raise
         _refuse_arguments(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _check_given(arguments: list[str]) -> None:
+    """Refuse an empty argument: as a path it would be the working folder.
+
+    Raises:
+        SettingsError: If one is empty, other than the reason of a failure.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option = before if argument == "" else argument.removesuffix("=")
+        if argument in ("", f"{option}=") and option != "--reason":
+            name = option if option.startswith("--") else "an argument"
+            raise SettingsError(f"{name} is empty; a variable of the shell may not be set")
 
 
 def _refuse_arguments(error: BaseException) -> None:

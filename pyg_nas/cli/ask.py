@@ -87,7 +87,7 @@ def ask(
     max_macs: MaxMacs = None,
     max_training_time: MaxTrainingTime = None,
     max_time: MaxTime = None,
-    seed: Annotated[int | None, seed_option("Seed for all random choices.")] = None,
+    seed: Annotated[int | None, seed_option("Random seed of all choices.")] = None,
     device: Annotated[str, typer.Option(help="Where predictors are fitted: cpu, cuda, auto.")] = (
         "auto"
     ),
@@ -100,6 +100,7 @@ def ask(
     Example: pyg-nas ask my-search --n 8
     """
     from pyg_nas.search.ask_tell import Search
+    from pyg_nas.search.search_folder.settings import SETTINGS
 
     check_device(device)
     if networks is None and workers != 1:
@@ -124,8 +125,13 @@ def ask(
         "seed": seed,
     }
     given = {name: value for name, value in given.items() if value is not None}
+    is_new = not (folder / SETTINGS).exists()
     with working("choosing architectures"):
-        candidates = Search.open(folder, device, **given).ask(n, reissue_after=reissue_after)
+        search = Search.open(folder, device, **given)
+        candidates = search.ask(n, reissue_after=reissue_after)
+    if is_new:  # on stderr, where a mistyped folder is seen and no script reads
+        listed_space = search.evaluator.domain.space.name
+        print_note(f"{folder}: new search, space {listed_space}, random seed {search.seed}")
     if as_json:
         records: list[dict[str, Any]] = [
             {**candidate.to_dict(), "text": candidate.text} for candidate in candidates

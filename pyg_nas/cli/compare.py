@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pyg_nas.cli.console import print_line, print_table, resumable
+from pyg_nas.cli.console import bold, print_line, print_table, resumable
 from pyg_nas.cli.options import (
     Device,
     GraphSpace,
@@ -91,7 +91,7 @@ def compare_searches(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FOLDER...", help="Folders of `pyg-nas search`, also with --seeds, or 'runs/*'."
+            metavar="FOLDER", help="Folders of `pyg-nas search`, also with --seeds, or 'runs/*'."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
@@ -114,15 +114,22 @@ def compare_searches(
     with working("reading and drawing"):
         curves = comparison.compare_searches(folders, by)
         files = comparison.write_search_comparison(out, curves, by)
-    for curve in curves:
+    caption, columns, rows = comparison.summary(curves, by)
+    for curve, (*_, regret) in zip(curves, (row[:4] for row in rows), strict=True):
         end, longest = (
             f"{last:,.0f} trained {curve.thing}s" if by == "runs" else duration(last)
             for last in (float(curve.x[-1]), curve.longest)
         )
         others = f", where the shortest ends; the longest has {longest}" if longest != end else ""
         print_line(
-            f"{curve.name}: {counted(curve.searches, 'search', 'searches')}, to {end}{others}"
+            f"{curve.name}: {counted(curve.searches, 'search', 'searches')}, to {end}{others}; "
+            f"regret ",
+            bold(regret),
         )
+    for row in rows:
+        for column, regret in zip(columns[4:], row[4:], strict=True):
+            print_line(f"{row[0]}, {column}: regret ", bold(regret))
+    print_line(caption)
     print_line(f"{', '.join(files)} in {out}")
 
 

@@ -36,7 +36,7 @@ ModelOrTable = Annotated[
 ]
 EvaluatedTable = Annotated[
     Path | None,
-    typer.Argument(metavar="[TABLE]", help="Table (.hdf5) or graph file (.jsonl)."),
+    typer.Argument(metavar="TABLE", help="Table (.hdf5) or graph file (.jsonl)."),
 ]
 Scores = Annotated[
     Path | None,

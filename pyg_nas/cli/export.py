@@ -16,7 +16,8 @@ def export(
     model: Annotated[
         Path,
         typer.Argument(
-            help="Folder that `pyg-nas train` wrote with the recipe paper or two-stage."
+            metavar="MODEL",
+            help="Folder that `pyg-nas train` wrote with the recipe paper or two-stage.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="File to write: .onnx, or .pt2 (torch.export).")],

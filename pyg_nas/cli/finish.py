@@ -22,7 +22,7 @@ from pyg_nas.io.text import percent
 
 def finish(
     search: Annotated[
-        Path, typer.Argument(help="Folder of `pyg-nas search` on a task.", show_default=False)
+        Path, typer.Argument(metavar="SEARCH", help="Folder of `pyg-nas search` on a task.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for the trained network.")],
     top: Annotated[

@@ -36,6 +36,7 @@ def images(
     folder: Annotated[
         Path,
         typer.Argument(
+            metavar="FOLDER",
             help="Folder with a folder of images for each class, or with targets.csv.",
             show_default=False,
         ),

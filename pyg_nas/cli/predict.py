@@ -48,7 +48,7 @@ def predict(
     table: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TABLE]",
+            metavar="TABLE",
             help="Table or graph file whose cells are scored; for whole networks also a folder of "
             "ONNX files, or file.py:function that builds them.",
         ),

@@ -17,10 +17,13 @@ _ENDINGS = (".html", ".htm")
 
 
 def report(
-    source: Annotated[Path, typer.Argument(help="Folder of `pyg-nas train` or `pyg-nas search`.")],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="Folder of `pyg-nas train` or `pyg-nas search`."),
+    ],
     table: Annotated[
         Path | None,
-        typer.Argument(metavar="[TABLE]", help="Table or graph file; needed for a model."),
+        typer.Argument(metavar="TABLE", help="Table or graph file; needed for a model."),
     ] = None,
     out: Annotated[Path, typer.Option(help="File to write: .html.")] = Path("report.html"),
     learning_curve: Annotated[

@@ -49,7 +49,8 @@ def search(
     target: Annotated[
         str,
         typer.Argument(
-            help="Table of cells or networks (.hdf5), graph file (.jsonl), or a task to train on."
+            metavar="TARGET",
+            help="Table of cells or networks (.hdf5), graph file (.jsonl), or a task to train on.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the search; an existing one is resumed.")],
@@ -113,7 +114,7 @@ def search(
     latency_device: LatencyDevice = "cpu",
     max_training_time: MaxTrainingTime = None,
     max_time: MaxTime = None,
-    seed: Annotated[int, seed_option("Seed for all random choices.")] = 0,
+    seed: Annotated[int, seed_option("Random seed of all choices.")] = 0,
     seeds: Annotated[
         int,
         typer.Option(

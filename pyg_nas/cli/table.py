@@ -91,7 +91,7 @@ def check(path: TablePath) -> None:
 @table_app.command()
 def download(
     which: Annotated[
-        OfficialFile, typer.Argument(help="only108 (0.5 GB) or full (2.1 GB).")
+        OfficialFile, typer.Argument(metavar="FILE", help="only108 (0.5 GB) or full (2.1 GB).")
     ] = OfficialFile.ONLY108,
     folder: Annotated[Path, typer.Option("--out", help="Folder to download to.")] = Path(),
 ) -> None:

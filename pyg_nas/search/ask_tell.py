@@ -80,7 +80,7 @@ class Search:
         recipe: The predictor, a key of :data:`~pyg_nas.predictors.recipes.RECIPES`; by default
             ``"fast"``.
         acquisition: One of :data:`~pyg_nas.search.methods.acquisition.ACQUISITIONS`.
-        seed: Seed for all random choices.
+        seed: Random seed of all choices.
         constraints: The constraints on the answer.
         device: Where predictors are fitted.
         parameters: Function that counts the trainable parameters of the networks of cells,

@@ -160,8 +160,6 @@ def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str
     Returns:
         The names of the files.
     """
-    fractions = all(curve.fractions for curve in curves)
-    factor = 100.0 if fractions else 1.0
     axis = "trained_cells" if by == "runs" else "training_seconds"
     points = (
         [curve.name, curve.searches, *(f"{value:.9g}" for value in [x, *row])]
@@ -170,14 +168,32 @@ def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str
     )
     columns = ["method", "searches", axis, "q25", "median", "q75"]
     write_csv(folder / "searches.csv", columns, points)
-    thing = curves[0].thing
-    unit = f"trained {thing}s" if by == "runs" else "training seconds"
+    caption, columns, rows = summary(curves, by)
+    table = latex_table(columns, rows, caption, "tab:searches")
+    write_text(folder / "searches.tex", "% needs \\usepackage{booktabs}\n" + table)
+    lines = {curve.name: (curve.x, curve.quartiles) for curve in curves}
+    chart = regret_chart(lines, _all_fractions(curves), by == "time", curves[0].thing)
+    figure = draw_for_paper([chart], note=chart.note)
+    for name in ("searches.pdf", "searches.png"):
+        save_figure(figure, folder / name)
+    return ["searches.csv", "searches.tex", "searches.pdf", "searches.png"]
+
+
+def summary(curves: Sequence[RegretCurve], by: str) -> tuple[str, list[str], list[list[str]]]:
+    """Return the regret at the end of each curve, and at the end of the first one, as a table.
+
+    Returns:
+        The caption, the names of the columns and the rows.
+    """
+    fractions = _all_fractions(curves)
+    factor = 100.0 if fractions else 1.0
+    unit = f"trained {curves[0].thing}s" if by == "runs" else "training seconds"
     ends = sorted({round(float(curve.x[-1])) for curve in curves})
     columns = ["method", "searches", unit, "regret"]
     rows = [
         [
             curve.name,
-            curve.searches,
+            str(curve.searches),
             f"{curve.x[-1]:,.0f}",
             _median(curve, factor * curve.quartiles[:, -1]),
         ]
@@ -192,14 +208,11 @@ def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str
         f"median and quartiles. Regret is how far the answer stays below the best architecture of "
         f"the table."
     )
-    table = latex_table(columns, rows, caption, "tab:searches")
-    write_text(folder / "searches.tex", "% needs \\usepackage{booktabs}\n" + table)
-    lines = {curve.name: (curve.x, curve.quartiles) for curve in curves}
-    chart = regret_chart(lines, fractions, by == "time", thing)
-    figure = draw_for_paper([chart], note=chart.note)
-    for name in ("searches.pdf", "searches.png"):
-        save_figure(figure, folder / name)
-    return ["searches.csv", "searches.tex", "searches.pdf", "searches.png"]
+    return caption, columns, rows
+
+
+def _all_fractions(curves: Sequence[RegretCurve]) -> bool:
+    return all(curve.fractions for curve in curves)
 
 
 def _median(curve: RegretCurve, quartiles: Floats) -> str:

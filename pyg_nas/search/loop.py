@@ -48,7 +48,7 @@ def search(
         strategy: Chooses the cells.
         evaluator: Trains the cells.
         budget: Largest number of cells to train.
-        seed: Seed for all random choices.
+        seed: Random seed of all choices.
         constraints: The constraints on the answer.
         folder: Where queries are recorded, and read from first.
         on_query: Called after each new query with its index.

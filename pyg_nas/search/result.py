@@ -119,6 +119,17 @@ class SearchResult:
         trained = next(iter(self.history), None)
         return "cell" if trained is None else thing_in(trained.cell.space)
 
+    def __repr__(self) -> str:
+        trained = counted(len(self.history), f"trained {self.thing}")
+        failed = f", {self.failed} failed" if self.failed else ""
+        answer = self.answer
+        found = (
+            "none"
+            if answer is None
+            else (f"{identifier(answer.cell)} with accuracy {answer.outcome.accuracy:.4g}")
+        )
+        return f"SearchResult({trained}{failed}, answer: {found})"
+
     def to_pandas(self) -> pd.DataFrame:
         """Return the queries in order as a data frame (:mod:`pyg_nas.data.tables.frames`).
 

@@ -21,6 +21,15 @@ def asked(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[tuple[
     return [(int(number), text) for number, text in (line.split(" ", 1) for line in lines)]
 
 
+def test_a_new_search_is_named_and_a_resumed_one_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pyg_nas("ask", tmp_path / "run", "--space", "nasbench201", "--seed", 3) == 0
+    assert "run: new search, space nasbench201, random seed 3" in capsys.readouterr().err
+    assert pyg_nas("ask", tmp_path / "run") == 0
+    assert not capsys.readouterr().err
+
+
 def test_a_script_asks_trains_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     first = asked(capsys, folder, "--n", 5, "--method", "random", "--refit", 3)
@@ -32,6 +41,8 @@ def test_a_script_asks_trains_and_tells(tmp_path: Path, capsys: pytest.CaptureFi
         assert pyg_nas("tell", folder, number, *told) == 0
     assert pyg_nas("tell", folder, 4, "--failed", "--reason", "out of memory") == 0
     capsys.readouterr()
+    assert pyg_nas("tell", folder, 4, "--failed", "--reason", "") == 0
+    assert "has an outcome already" in capsys.readouterr().out
     assert pyg_nas("ask", folder, "--n", 2, "--json") == 0
     records = json.loads(capsys.readouterr().out)
     assert [record["id"] for record in records] == [5, 6]

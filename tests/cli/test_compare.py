@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,11 @@ def test_seeds_of_one_search_are_one_curve(here: Path, capsys: pytest.CaptureFix
         assert code == 0
     capsys.readouterr()
     assert pyg_nas("compare-searches", "runs/*", "--out", "c") == 0
-    assert capsys.readouterr().out.count("2 searches, to 10 trained cells") == 2
+    printed = capsys.readouterr().out
+    assert printed.count("2 searches, to 10 trained cells; regret ") == 2
+    table = (here / "c" / "searches.tex").read_text()
+    for shown in re.findall(r"regret (\S+ \[\S+ \S+\])", printed):
+        assert shown in table
 
 
 @pytest.mark.parametrize("pattern", ["runs**", "a**/b", "[", "*"])

@@ -42,3 +42,8 @@ def test_regret_is_against_the_best_within_the_constraints(small_table: Table) -
     none = search(RandomSearch(), evaluator, 20, constraints=Constraints(max_seconds=1e-3))
     assert none.reference == evaluator.reference
     assert none.answer is None
+    assert repr(none) == "SearchResult(20 trained cells, answer: none)"
+    assert result.answer is not None
+    accuracy = f"{result.answer.outcome.accuracy:.4g}"
+    shown = f"answer: {result.answer.cell.hash} with accuracy {accuracy})"
+    assert repr(result) == f"SearchResult({len(result.history)} trained cells, {shown}"

@@ -51,6 +51,8 @@ class SearchFolder:
         settings: SearchSettings | dict[str, Any],
         space: SearchSpace,
     ) -> None:
+        if not os.fspath(path):
+            raise SettingsError("the name of the folder is empty")
         self.path = Path(path)
         self.space = space
         self.settings = SearchSettings(settings) if isinstance(settings, dict) else settings

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
+from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import (
@@ -49,6 +50,15 @@ def test_a_folder_is_for_one_search(partial_table: Table, tmp_path: Path) -> Non
     (tmp_path / QUERIES).write_text("{}\n")
     with pytest.raises(SettingsError, match="line 1"):
         Ledger(SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL))
+
+
+def test_an_empty_name_is_not_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="name of the folder is empty"):
+        Search("", "nasbench201")
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_that_begin_a_search_at_once_agree_on_its_settings(tmp_path: Path) -> None:
