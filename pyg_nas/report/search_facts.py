@@ -37,7 +37,6 @@ COST_NAMES = {"parameters": "trainable parameters", "seconds": "training time, s
 """Names of the costs of ``answer.json`` in reports."""
 
 _FEWEST_PREDICTIONS = 5
-_FEWEST_WITH_A_COST = 2
 _FEWEST_TRAINED = 2
 
 
@@ -229,13 +228,13 @@ class SearchFacts:
         return "of the list" if self.thing == "network" else "of the table"
 
     def pareto_charts(self) -> dict[str, Chart]:
-        """Return accuracy against each cost that is known for at least two cells."""
+        """Return accuracy against each cost that is known and not the same for all cells."""
         return {
             name: pareto_chart(
                 self.measured, cost, COST_NAMES[name], self.score, bool(self.unit), self.thing
             )
             for name, cost in self.costs.items()
-            if (np.isfinite(cost) & ~self.stopped).sum() >= _FEWEST_WITH_A_COST
+            if np.unique(cost[np.isfinite(cost) & ~self.stopped]).size > 1
         }
 
     def percent(self, value: float, unit: str = " %") -> str:

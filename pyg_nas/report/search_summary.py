@@ -22,6 +22,8 @@ from pyg_nas.visualization.plots import draw_charts
 
 CURVES, DRAWING, REPORT = "curves.svg", "answer.svg", "report.md"
 
+_FEWEST_WITHOUT_DECIMALS = 100
+
 
 def write_report(folder: Path, facts: SearchFacts, settings: SearchSettings) -> dict[str, Any]:
     """Write ``answer.json``, ``answer.svg``, ``curves.svg``, Pareto plots and ``report.md``.
@@ -83,13 +85,17 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: SearchSetting
         ]
         lines += [
             f"| {_identified(facts.queries[i].cell)} | {facts.factor * facts.accuracy[i]:.2f} "
-            f"| {cost[i]:,.6g} |"
+            f"| {_amount(cost[i])} |"
             for i in front.tolist()
         ]
     # A name could close a fence, so the code is indented. JSON escapes what is not ASCII.
     text = json.dumps(excerpt(settings.named_as_options()), indent=2)
     lines += ["", "## Settings", "", *(f"    {line}" for line in text.splitlines()), ""]
     return "\n".join(lines)
+
+
+def _amount(cost: float) -> str:
+    return f"{cost:,.0f}" if cost >= _FEWEST_WITHOUT_DECIMALS else f"{cost:.3g}"
 
 
 def _identified(cell: Cell) -> str:

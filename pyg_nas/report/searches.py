@@ -101,7 +101,9 @@ def _answer_card(
 ) -> AnswerCard:
     answer, target = facts.result.answer, search.settings.target
     kind = search.settings.kind
-    name = shlex.quote(search.folder.name)
+    # Runs where the report was written; a page that is passed on names no folders of this machine.
+    folder = search.folder.name if search.folder.is_absolute() else str(search.folder)
+    name = shlex.quote(folder)
     steps = []
     if kind == "external":
         steps.append((f"Get more {facts.thing}s to train:", f"pyg-nas ask {name}"))
@@ -110,7 +112,7 @@ def _answer_card(
     elif not facts.result.exhausted:
         steps.append(("Run the same command with more --rounds to train more.", ""))
     if answer is not None and kind == "measure":
-        command = f"pyg-nas finish {name} --out {shlex.quote(search.folder.name + '-network')}"
+        command = f"pyg-nas finish {name} --out {shlex.quote(f'{folder}-network')}"
         text = f"Confirm the best cells with more runs and export a network{_named_again(search)}:"
         steps.append((text, command))
     # Networks of a table have one label each, cells may have several runs.

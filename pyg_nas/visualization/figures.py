@@ -72,7 +72,7 @@ def prediction_charts(
 ) -> list[Chart]:
     """Return predicted against measured values of all cells, and of the best measured ones.
 
-    The second chart is left out where it would have one cell only, or the cells of the first.
+    The second chart is left out where it would have fewer than five cells, or those of the first.
 
     Args:
         measured: ``[N]``; pairs with NaN are left out.
@@ -89,7 +89,7 @@ def prediction_charts(
     factor, unit = percent_or_value(x, fractions)
     best, region = best_end(x, larger_is_better, fractions)
     parts = [(f"Predicted and measured: all {thing}s", np.full(len(x), True))]
-    if 1 < best.sum() < len(x):
+    if _FEWEST_IN_PANEL <= best.sum() < len(x):
         parts.append((f"Best {thing}s: {region}", best))
     what = f" {name}" if name else ""
     charts = []

@@ -18,14 +18,14 @@ SHOWN = "&lt;b onclick=&#x27;x&#x27;&gt;$a_b$&lt;/b&gt;\\x1b[31m\\u202e\\udcff"
 
 def test_dots_of_cells_without_a_number_are_left_out_and_counted() -> None:
     rng = np.random.default_rng(0)
-    measured, predicted = rng.uniform(size=(2, 20))
+    measured, predicted = rng.uniform(size=(2, 60))
     (chart, _) = prediction_charts(measured, predicted)
     figure = plotly_figure(chart, {3: 30, 7: 70})
     dots = figure.traces[1]
     assert dots["customdata"] == [30, 70]
     np.testing.assert_allclose(dots["x"], 100 * measured[[3, 7]], rtol=1e-5)
-    assert "2 of 20 cells drawn" in figure.note
-    assert "drawn" not in plotly_figure(chart, {row: row for row in range(20)}).note
+    assert "2 of 60 cells drawn" in figure.note
+    assert "drawn" not in plotly_figure(chart, {row: row for row in range(60)}).note
     assert figure.hint == "Hover for the cell, click to pin it."
     assert plotly_figure(chart).hint == ""
 

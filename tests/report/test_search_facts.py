@@ -42,6 +42,13 @@ def test_curves_are_in_percent_points_and_minutes() -> None:
     np.testing.assert_allclose(distance.y, 100 * result.regret)
 
 
+def test_equal_costs_have_no_chart() -> None:
+    outcomes = [Outcome(0.8, 1.0), Outcome(0.9, 1.0), Outcome(0.85, 1.0)]
+    assert not SearchFacts(_result(outcomes)).pareto_charts()
+    outcomes[0] = Outcome(0.8, 2.0)
+    assert list(SearchFacts(_result(outcomes)).pareto_charts()) == ["seconds"]
+
+
 def test_failed_cells_are_counted_with_their_reasons() -> None:
     history = History()
     cells = sample_cells(7, seed=0)

@@ -24,6 +24,8 @@ def test_the_report_shows_the_pictures_of_its_folder(search_source: Path) -> Non
     answer = json.loads((search_source / "answer.json").read_text())
     assert answer["answer"]["hash"] in text
     assert f"{100 * answer['answer']['accuracy']:.2f} %" in text
+    assert f"| {answer['answer']['parameters']:,} |" in text
+    assert "e+0" not in text.split("## Settings")[0]
 
 
 def test_a_search_without_queries_has_a_report(tmp_path: Path) -> None:

@@ -63,7 +63,9 @@ def test_a_finished_search_that_is_continued(search_source: Path, tmp_path: Path
     assert "40 cells of nasbench101 trained. The search has not finished." in text
 
 
-def test_a_search_that_is_asked_prints_how_to_continue(tmp_path: Path) -> None:
+def test_a_search_that_is_asked_prints_how_to_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     search = Search(tmp_path / "own", method="random")
     (candidate,) = search.ask()
     search.tell(candidate.id, 0.9)
@@ -71,6 +73,10 @@ def test_a_search_that_is_asked_prints_how_to_continue(tmp_path: Path) -> None:
     assert page.subtitle == "1 cell of nasbench101 trained."
     assert page.answer is not None
     assert ("Get more cells to train:", "pyg-nas ask own") in page.answer.next_steps
+    monkeypatch.chdir(tmp_path.parent)
+    page = search_page(Path(tmp_path.name) / "own")
+    assert page.answer is not None
+    assert page.answer.next_steps[0][1] == f"pyg-nas ask {tmp_path.name}/own"
 
 
 def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Path) -> None:
