@@ -104,17 +104,10 @@ def evaluate(
     compared = _compared(model, table, scores, train, split, split_seed, chosen, space, device)
     result = compared.result
     figures = result.figures()
-    units = {"mse": ", points²"} if result.fractions else {}
-    if compared.unit:
-        of_labels = (name for name in figures if name.startswith(("best_in", "regret_in")))
-        units = {"mse": f", {compared.unit}²", **dict.fromkeys(of_labels, f", {compared.unit}")}
     print_table(
         f"{compared.name}: {result.protocol.train} -> {split}",
         ("figure", "value"),
-        [
-            (name + units.get(name, ""), _shown_figure(name, value))
-            for name, value in figures.items()
-        ],
+        [_shown(name, value, compared) for name, value in figures.items()],
         right=("value",),
     )
     label = result.protocol.evaluation_label or result.protocol.label
@@ -123,7 +116,7 @@ def evaluate(
     print_line(f"left out: {left_out} of the split that trained the model")
     if result.without_score:
         print_line(f"left out: {counted(result.without_score, 'other')} without a score")
-    undefined = [name for name, value in figures.items() if value != value]
+    undefined = [_NAMES[name] for name, value in figures.items() if value != value]
     if undefined:
         print_line(f"{', '.join(undefined)} not defined: {no_correlation(result.measured)}")
     if compared.note:
@@ -142,15 +135,34 @@ def evaluate(
         write_json(json, report)
 
 
+_NAMES = {
+    "mse": "MSE",
+    "kendall_tau": "Kendall τ",
+    "spearman": "Spearman ρ",  # noqa: RUF001
+    "r2": "R²",
+}
 _FOUR_DECIMALS = 1e-3  # from here on they have two significant digits or more
 
 
-def _shown_figure(name: str, value: float) -> str:
+def _shown(figure: str, value: float, compared: _Compared) -> tuple[str, str]:
+    """Return the name of a figure with its unit, and its value, as users read them."""
+    if figure == "n":
+        return f"evaluated {compared.thing}s", f"{value:,}"
+    kind, of_top, number = figure.partition("_in_top_")
+    if not of_top:
+        unit = "points" if compared.result.fractions else compared.unit
+        return _NAMES[figure] + (f", {unit}²" if figure == "mse" and unit else ""), _decimals(value)
+    # Of the cells that are predicted to be best, the one that is measured best.
+    name = f"{kind} of the top {number}"
+    if compared.result.fractions:
+        return f"{name}, {'%' if kind == 'best' else 'points'}", f"{100 * value:.2f}"
+    return name + (f", {compared.unit}" if compared.unit else ""), _decimals(value)
+
+
+def _decimals(value: float) -> str:
     if value != value:  # explained below the table
         return "not defined"
-    if 0 < abs(value) < _FOUR_DECIMALS:
-        return f"{value:.3g}"
-    return f"{value:,}" if name == "n" else f"{value:,.4f}"
+    return f"{value:.3g}" if 0 < abs(value) < _FOUR_DECIMALS else f"{value:,.4f}"
 
 
 def plot(

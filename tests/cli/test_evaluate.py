@@ -38,7 +38,12 @@ def test_evaluate_writes_the_figures(
         assert report[name] == pytest.approx(expected[name])
     assert report["n"] == 128
     assert report["left_out"] == 172
-    assert "left out: 172 architectures of the split" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "left out: 172 architectures of the split" in shown
+    assert f"Kendall τ {expected['kendall_tau']:.4f}" in shown
+    assert f"best of the top 10, % {100 * expected['best_in_top_10']:.2f}" in shown
+    assert f"regret of the top 10, points {100 * expected['regret_in_top_10']:.2f}" in shown
+    assert "evaluated cells 128" in shown
     assert report["mse_unit"] == "points^2"
 
 

@@ -32,7 +32,7 @@ def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixt
     assert pyg_nas("train", out, "--out", model, *chosen) == 0
     assert "networks trained on 8 networks of t.hdf5" in capsys.readouterr().out
     assert pyg_nas("evaluate", model, out) == 0
-    assert "kendall_tau" in capsys.readouterr().out
+    assert "Kendall τ" in capsys.readouterr().out
     page = tmp_path / "report.html"
     assert pyg_nas("report", model, out, "--no-learning-curve", "--out", page) == 0
     assert all(text in page.read_text() for text in ("MACs", "network", "width"))
@@ -42,7 +42,7 @@ def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixt
     assert pyg_nas("evaluate", memory, out) == 0
     shown = capsys.readouterr().out
     assert shown.count("label: peak memory, in bytes") == 2
-    assert all(name in shown for name in ("mse, bytes²", "best_in_top_1, bytes"))
+    assert all(name in shown for name in ("MSE, bytes²", "best of the top 1, bytes"))
     assert pyg_nas("report", memory, out, "--no-learning-curve", "--out", page) == 0
     assert all(text in page.read_text() for text in ("bytes²", "measured peak memory, bytes"))
     assert pyg_nas("plot", memory, out, "--out", tmp_path / "plot.svg") == 0
