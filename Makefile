@@ -61,7 +61,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.torch
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.torch
-	$(PIP) install -c constraints.txt -e '.[dev,ray,dask,optuna,export,docs]'
+	$(PIP) install -c constraints.txt -e '.[dev,ray,dask,optuna,tensorboard,export,docs]'
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: docs/requirements.txt constraints.txt | $(BIN)/python

@@ -105,7 +105,7 @@ def evaluate(
     result = compared.result
     figures = result.figures()
     print_table(
-        f"{compared.name}: {result.protocol.train} -> {split}",
+        f"{compared.name}: trained on {result.protocol.train}, evaluated on {split}",
         ("figure", "value"),
         [_shown(name, value, compared) for name, value in figures.items()],
         right=("value",),
