@@ -4,6 +4,10 @@
 itself, for a comparison that is rarely made. An empty module replaces it during that one import;
 torch imports the real one when an attribute of it is first used.
 
+``torch_geometric`` imports all its data sets, and with them pandas and its tools for language models,
+which take twice as long as the rest of it. They are imported when an attribute of
+``torch_geometric.datasets`` is first used.
+
 ``sklearn.utils.fixes`` imports pandas where it is installed, and does not use it. It does not find
 pandas during that one import. It also imports ``scipy.stats``, which takes a quarter of the time of
 torch; SciPy imports it when it is first used.
@@ -14,8 +18,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
 from types import ModuleType
+
+_DATASETS = "torch_geometric.datasets"
 
 
 class _Postponed(MetaPathFinder):
@@ -49,8 +56,23 @@ class _Postponed(MetaPathFinder):
         return None
 
 
+class _LazyDatasets(MetaPathFinder):
+    """Finds PyG's data sets as a module that is executed when an attribute of it is first used."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path) if fullname == _DATASETS else None
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
+
+
 def postpone_unused() -> None:
-    """Let PyG not import ``torch._dynamo``, and scikit-learn neither pandas nor ``scipy.stats``."""
+    """Let PyG not import ``torch._dynamo`` and data sets, and scikit-learn neither pandas nor
+    ``scipy.stats``."""
+    if _DATASETS not in sys.modules:
+        sys.meta_path.insert(0, _LazyDatasets())
     for finder in (
         _Postponed("torch._dynamo", "torch_geometric.isinstance", stand_in=ModuleType("empty")),
         _Postponed("pandas", "sklearn.utils.fixes", following="sklearn."),

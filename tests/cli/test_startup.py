@@ -21,10 +21,10 @@ from .processes import run_commands
 HEAVY = {
     *("torch", "torch._dynamo", "torch_geometric", "sklearn", "scipy.stats", "numba", "pandas"),
     *("matplotlib", "plotly", "h5py", "google.protobuf", "onnx", "torchvision", "PIL", "joblib"),
-    *("sklearn.metrics", "http.client"),
+    *("sklearn.metrics", "http.client", "torch_geometric.llm"),
 }
 PREDICTION = {"h5py", "torch", "sklearn", "numba", "joblib", "http.client"}
-GRAPHS = PREDICTION | {"torch_geometric", "scipy.stats", "pandas"}  # PyG imports the others
+GRAPHS = PREDICTION | {"torch_geometric"}
 REFUSED = [
     ("train", "table.hdf5", "--out", "m", "--split", "foo"),
     ("train", "table.hdf5", "--out", "m", "--split", "denoise-200"),
