@@ -4,8 +4,8 @@
 itself, for a comparison that is rarely made. An empty module replaces it during that one import;
 torch imports the real one when an attribute of it is first used.
 
-``torch_geometric`` imports all its data sets, and with them pandas and its tools for language models,
-which take twice as long as the rest of it. They are imported when an attribute of
+``torch_geometric`` imports all its data sets, and with them pandas and its tools for language
+models, which take twice as long as the rest of it. They are imported when an attribute of
 ``torch_geometric.datasets`` is first used.
 
 ``sklearn.utils.fixes`` imports pandas where it is installed, and does not use it. It does not find

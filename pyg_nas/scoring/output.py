@@ -9,25 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyg_nas.data.tables.scores_file import write_columns
+from pyg_nas.errors import SettingsError
 from pyg_nas.io.arrow import import_pyarrow
 from pyg_nas.io.files import atomic_path
 
 if TYPE_CHECKING:
     from pyg_nas.scoring.scores import Columns
 
-ARROW = ".arrow"
+CSV, ARROW = ".csv", ".arrow"
 COLUMNS = ("hash", "score", "row", "arch", "operations", "parameters", "mean", "std")
 """All columns in their order."""
 _TEXTS, _WHOLE = ("hash", "arch"), ("row", "operations", "parameters")
 
 
 def check_format(path: str | os.PathLike[str]) -> None:
-    """Check that the package of a file's format is installed.
+    """Check that a file's name ends in a known format, whose package is installed.
 
     Raises:
-        SettingsError: If it is not.
+        SettingsError: If it does not or is not.
     """
-    if Path(path).suffix == ARROW:
+    suffix = Path(path).suffix
+    if suffix not in (CSV, ARROW):
+        raise SettingsError(f"{path}: the name of a file of scores must end in {CSV} or {ARROW}")
+    if suffix == ARROW:
         import_pyarrow()
 
 

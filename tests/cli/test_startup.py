@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from .processes import run_commands
 HEAVY = {
     *("torch", "torch._dynamo", "torch_geometric", "sklearn", "scipy.stats", "numba", "pandas"),
     *("matplotlib", "plotly", "h5py", "google.protobuf", "onnx", "torchvision", "PIL", "joblib"),
-    *("sklearn.metrics", "http.client", "torch_geometric.llm"),
+    *("sklearn.metrics", "http.client", "torch_geometric.llm", "sympy"),
 }
 PREDICTION = {"h5py", "torch", "sklearn", "numba", "joblib", "http.client"}
 GRAPHS = PREDICTION | {"torch_geometric"}
@@ -117,7 +119,16 @@ ALLOWED: list[dict[str, set[str]]] = [
         "table info table.hdf5": {"h5py"},
         "table check table.hdf5": {"h5py"},
         "table convert table.tfrecord converted.hdf5": {"h5py"},
+        "table export --csv converted.hdf5 table.csv": {"h5py"},
+        "table import table.csv imported.hdf5 --space nasbench101": {"h5py"},
         "table export converted.hdf5 again.tfrecord": {"h5py", "google.protobuf"},
+    },
+    {
+        "ask asked --space nasbench101 --n 2": set(),
+        "tell asked 0 --accuracy 0.9": set(),
+        "tell asked 1 --accuracy 0.5 --epochs 3": set(),
+        "tell asked 1 --failed": set(),
+        "ask asked": set(),
     },
     {
         FAST: PREDICTION,
@@ -125,6 +136,8 @@ ALLOWED: list[dict[str, set[str]]] = [
         "evaluate fast table.hdf5": PREDICTION,
         TRAIN: GRAPHS,
         "predict m table.hdf5 --out s.csv": GRAPHS,
+        "predict m --space nasbench101 --top 3 --out t.csv": GRAPHS,
+        "evaluate m table.hdf5": GRAPHS,
     },
     {
         "search table.hdf5 --method random --n 3 --k 2 --out s": {
@@ -134,9 +147,25 @@ ALLOWED: list[dict[str, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("commands", ALLOWED, ids=["tables", "models", "search"])
+@pytest.mark.parametrize("commands", ALLOWED, ids=["tables", "ask", "models", "search"])
 def test_commands_load_what_they_use(folder: Path, commands: dict[str, set[str]]) -> None:
     found = run_commands([command.split() for command in commands], folder)
     for (command, allowed), ended in zip(commands.items(), found, strict=True):
         assert ended.code == 0, f"{command}: {ended.err}"
         assert ended.modules & HEAVY <= allowed, command
+
+
+def test_a_command_can_use_the_data_sets_of_pyg() -> None:
+    lines = (
+        "import sys",
+        "from pyg_nas.cli.startup import postpone_unused",
+        "postpone_unused()",
+        "import torch_geometric",
+        "assert 'torch_geometric.llm' not in sys.modules",
+        "from torch_geometric.datasets import FakeDataset",
+        "print(FakeDataset(num_graphs=2)[0].num_features)",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "64\n", "")

@@ -52,3 +52,10 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     with pytest.raises(SettingsError, match=r"pip install '\.\[arrow\]' in a clone"):
         check_format(tmp_path / "s.arrow")
     check_format(tmp_path / "s.csv")
+
+
+@pytest.mark.parametrize("name", ["s.parquet", "s.csv.gz", "s.CSV", "s"])
+def test_files_of_other_formats_are_refused(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        check_format(name)
+    assert str(caught.value) == f"{name}: the name of a file of scores must end in .csv or .arrow"

@@ -156,7 +156,9 @@ class _GCNEstimator(CellEstimator):
 
     def _new_member(self, seed: int) -> GCN:
         member = self._empty_member()
-        member.to_empty(device="cpu")
+        # to_empty would import torch's compiler, which takes half a second.
+        empty = {name: torch.empty(value.shape) for name, value in member.state_dict().items()}
+        member.load_state_dict(empty, assign=True)
         member.reset_parameters(torch.Generator().manual_seed(seed))
         return member
 
