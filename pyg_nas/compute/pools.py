@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pyg_nas.errors import BackendError, needs_extra
@@ -49,20 +52,27 @@ _worker: tuple[Function, Any] | None = None
 
 @contextmanager
 def process_pool(function: Function, shared: Any, workers: int) -> Iterator[Pool]:
-    """Open processes of this machine; each receives the shared object once, when it starts."""
+    """Open processes of this machine; each reads the shared object once, when it starts."""
     from joblib.externals.loky import ProcessPoolExecutor
+    from joblib.externals.loky.backend.reduction import dump
 
     count = _cores(workers)
-    processes = ProcessPoolExecutor(count, initializer=_start_worker, initargs=(function, shared))
-    try:
-        yield Pool(count, lambda *call: processes.submit(_call_in_worker, *call))
-    finally:
-        processes.shutdown(kill_workers=True)
+    with TemporaryDirectory(prefix="pyg-nas-") as folder:
+        # In a file: loky writes arguments into a pipe, and if the process dies before it has read
+        # more than the pipe holds (64 KB), loky waits forever.
+        path = Path(folder) / "shared"
+        with path.open("wb") as file:
+            dump((function, shared), file)
+        processes = ProcessPoolExecutor(count, initializer=_start_worker, initargs=(path,))
+        try:
+            yield Pool(count, lambda *call: processes.submit(_call_in_worker, *call))
+        finally:
+            processes.shutdown(kill_workers=True)
 
 
-def _start_worker(function: Function, shared: Any) -> None:
+def _start_worker(path: Path) -> None:
     global _worker
-    _worker = (function, shared)
+    _worker = pickle.loads(path.read_bytes())
     # Ctrl-C reaches every process of the terminal; only the first one is to act on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

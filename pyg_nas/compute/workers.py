@@ -79,7 +79,7 @@ class Workers:
         Raises:
             PygNasError: If the function raises one; any other error of it counts as the death of
                 its worker.
-            BackendError: If the backend is not installed or its workers cannot be started.
+            BackendError: If the backend is not installed or its workers twice cannot be started.
         """
         numbered: Iterator[tuple[int, Call]] = enumerate(calls)
         first = next(numbered, None)
@@ -90,7 +90,7 @@ class Workers:
             for _, call in numbered:
                 yield call, function(shared, *call)
             return
-        finished = False
+        finished, failed_starts = False, 0
         while not finished:
             in_flight: dict[int, Call] = {}
             try:
@@ -99,7 +99,8 @@ class Workers:
                     yield from _run_in_pool(pool, numbered, in_flight)
                 finished = True
             except WorkerDiedError as error:
-                if not in_flight:
+                failed_starts += not in_flight
+                if failed_starts > 1:
                     raise BackendError(f"the backend {self.backend!r} failed: {error}") from error
                 for call in in_flight.values():
                     yield call, self._run_alone(function, shared, call)

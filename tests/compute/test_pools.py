@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from joblib.externals.loky import ProcessPoolExecutor
 
 from pyg_nas.compute.workers import Workers
 from pyg_nas.errors import BackendError
@@ -60,6 +62,20 @@ def test_a_backend_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("joblib.externals.loky.ProcessPoolExecutor.__init__", broken)
     with pytest.raises(BackendError, match="backend 'loky' failed: no process can be started"):
         results(Workers("loky", 2))
+
+
+def test_a_start_that_fails_once_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [OSError("the worker ended")]
+    begin = ProcessPoolExecutor.__init__
+
+    def broken_once(self: ProcessPoolExecutor, *args: Any, **kwargs: Any) -> None:
+        if failures:
+            raise failures.pop()
+        begin(self, *args, **kwargs)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "__init__", broken_once)
+    assert results(Workers("loky", 2)) == EXPECTED
+    assert not failures
 
 
 @pytest.mark.parametrize("backend", ["ray", "dask"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,20 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
     calls = [(number, 1) for number in range(6)]
     ended = [result for _, result in Workers("loky", 2).run(die, tmp_path, calls)]
     assert sorted(ended) == [0, 1, 4, 9, 16, 25]
+
+
+class Deadly:
+    """Kills the process that reads it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], Any], tuple[int]]:
+        return os._exit, (1,)
+
+
+def test_a_worker_that_dies_before_it_has_read_what_is_shared_is_noticed() -> None:
+    shared = Deadly(), bytes(1_000_000)  # more than a pipe holds
+    ((call, result),) = Workers("loky", 1).run(divide, shared, [(1,)])
+    assert call == (1,)
+    assert isinstance(result, WorkerDiedError)
 
 
 @pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
