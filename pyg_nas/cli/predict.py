@@ -101,7 +101,7 @@ def predict(
     from pyg_nas.predictors.storage.folder import settings_checksum
     from pyg_nas.predictors.storage.header import ModelHeader
     from pyg_nas.predictors.trained import TrainedPredictor
-    from pyg_nas.scoring.output import ARROW, check_format
+    from pyg_nas.scoring.output import CSV, check_format
     from pyg_nas.scoring.source import check_source
 
     if recipe is not None and ":" in recipe:
@@ -116,7 +116,7 @@ def predict(
     pool = Workers(backend, workers)
     check_device(device)
     check_output(out, table, model)
-    check_format(out)
+    ending = check_format(out)
     if space is not None:
         space = scored_source(space)
         check_source(space)
@@ -124,7 +124,7 @@ def predict(
         check_table_file(table)  # and no folder of ONNX files
     whole_space = find_space(space) if space in space_names() else None
     in_memory = table is not None or whole_space is not None
-    is_sorted = in_memory and top is None and backend == "sequential" and out.suffix != ARROW
+    is_sorted = in_memory and top is None and backend == "sequential" and ending == CSV
 
     def listed(header: ModelHeader | None) -> Architectures:
         if table is not None:

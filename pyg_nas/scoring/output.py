@@ -19,20 +19,29 @@ if TYPE_CHECKING:
 CSV, ARROW = ".csv", ".arrow"
 COLUMNS = ("hash", "score", "row", "arch", "operations", "parameters", "mean", "std")
 """All columns in their order."""
+_OTHER_FORMATS = {
+    *(".bz2", ".feather", ".gz", ".h5", ".hdf5", ".json", ".jsonl", ".npy", ".npz", ".parquet"),
+    *(".pickle", ".pkl", ".tsv", ".xls", ".xlsx", ".xz", ".zip", ".zst"),
+}
 _TEXTS, _WHOLE = ("hash", "arch"), ("row", "operations", "parameters")
 
 
-def check_format(path: str | os.PathLike[str]) -> None:
-    """Check that a file's name ends in a known format, whose package is installed.
+def check_format(path: str | os.PathLike[str]) -> str:
+    """Return the format of a file of scores, ``.csv`` or ``.arrow``, by the end of its name.
+
+    A name with another ending, or none, is CSV.
 
     Raises:
-        SettingsError: If it does not or is not.
+        SettingsError: If the ending is that of a format in which no scores are written, or the
+            package of the format is not installed.
     """
-    suffix = Path(path).suffix
-    if suffix not in (CSV, ARROW):
-        raise SettingsError(f"{path}: the name of a file of scores must end in {CSV} or {ARROW}")
-    if suffix == ARROW:
-        import_pyarrow()
+    suffix = Path(path).suffix.lower()
+    if suffix in _OTHER_FORMATS:
+        raise SettingsError(f"{path}: scores are written as {CSV} or {ARROW}, not as {suffix}")
+    if suffix != ARROW:
+        return CSV
+    import_pyarrow()
+    return ARROW
 
 
 def write_file(path: str | os.PathLike[str], blocks: Iterator[Columns]) -> None:
@@ -43,12 +52,13 @@ def write_file(path: str | os.PathLike[str], blocks: Iterator[Columns]) -> None:
         blocks: At least one; all have the same columns.
 
     Raises:
-        SettingsError: If pyarrow is needed and not installed.
+        SettingsError: By :func:`check_format`.
     """
+    ending = check_format(path)
     first = next(blocks)
     names = [name for name in COLUMNS if name in first]
     blocks = chain([first], blocks)
-    if Path(path).suffix == ARROW:
+    if ending == ARROW:
         _write_arrow(path, names, blocks)
     else:
         write_columns(path, names, blocks)

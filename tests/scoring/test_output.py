@@ -54,8 +54,21 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     check_format(tmp_path / "s.csv")
 
 
-@pytest.mark.parametrize("name", ["s.parquet", "s.csv.gz", "s.CSV", "s"])
-def test_files_of_other_formats_are_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["s", "s.CSV", "s.v2", "run-0.5", ".csv", "s.parquet.csv"])
+def test_other_names_are_csv(tmp_path: Path, name: str) -> None:
+    write_file(tmp_path / name, iter(BLOCKS))
+    assert (tmp_path / name).read_text().startswith("hash,score,row,arch\n")
+
+
+def test_an_ending_in_capitals_is_arrow(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    write_file(tmp_path / "s.ARROW", iter(BLOCKS))
+    assert (tmp_path / "s.ARROW").read_bytes().startswith(b"ARROW1")
+
+
+@pytest.mark.parametrize("name", ["s.parquet", "s.csv.gz", "s.JSON"])
+def test_files_of_other_formats_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        check_format(name)
-    assert str(caught.value) == f"{name}: the name of a file of scores must end in .csv or .arrow"
+        write_file(tmp_path / name, iter(BLOCKS))
+    rule = f"scores are written as .csv or .arrow, not as {Path(name).suffix.lower()}"
+    assert str(caught.value).endswith(f"{name}: {rule}")
