@@ -92,12 +92,12 @@ def check_count(name: str, value: int, most: int) -> None:
 
 def argument(name: str) -> str:
     """Return how a message names an argument, of which :func:`with_options` makes an option."""
-    return f"the argument {name}"
+    return f"the argument `{name}`"
 
 
 def with_options(message: str) -> str:
-    """Return a message as a command prints it: ``--name`` in place of ``the argument name``."""
-    return re.sub(r"\bthe argument (\w+)", lambda found: f"--{found[1].replace('_', '-')}", message)
+    """Return a message as a command prints it: ``--name`` in place of each :func:`argument`."""
+    return re.sub(argument(r"(\w+)"), lambda found: f"--{found[1].replace('_', '-')}", message)
 
 
 def first_repeated(values: Iterable[Any]) -> tuple[Any, int, int] | None:

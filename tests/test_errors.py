@@ -23,8 +23,10 @@ def test_long_values_are_cut_and_messages_are_one_line() -> None:
 
 def test_commands_name_options_where_functions_name_arguments() -> None:
     message = f"leave away {errors.argument('image_size')} or {errors.argument('metric')}"
-    assert message == "leave away the argument image_size or the argument metric"
+    assert message == "leave away the argument `image_size` or the argument `metric`"
     assert errors.with_options(message) == "leave away --image-size or --metric"
+    quoted = "a builder of yours: ValueError: the argument is too large, or the argument width"
+    assert errors.with_options(quoted) == quoted
 
 
 def test_lists_of_names_are_cut() -> None:

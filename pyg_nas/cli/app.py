@@ -29,7 +29,7 @@ from pyg_nas.cli.startup import postpone_unused
 from pyg_nas.cli.table import table_app
 from pyg_nas.cli.train import train
 from pyg_nas.cli.tune import tune
-from pyg_nas.errors import NetworksError, PygNasError, SettingsError, one_line, with_options
+from pyg_nas.errors import NetworksError, PygNasError, SettingsError, one_line
 from pyg_nas.io.user_code import user_failure
 from pyg_nas.version import __version__
 
@@ -97,7 +97,7 @@ def main() -> None:
     except NetworksError as error:
         fail(error.heading, more=error.refused)
     except PygNasError as error:
-        fail(with_options(str(error)))
+        fail(str(error))
     except OSError as error:
         # A missing folder, a full disk, no permission: the system's own words name the file.
         fail(user_failure(error) or str(error))
@@ -127,11 +127,13 @@ def _check_given(arguments: list[str]) -> None:
     Raises:
         SettingsError: If one is empty, other than the reason of a failure.
     """
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        option = before if argument == "" else argument.removesuffix("=")
-        if argument in ("", f"{option}=") and option != "--reason":
-            name = option if option.startswith("--") else "an argument"
-            raise SettingsError(f"{name} is empty; a variable of the shell may not be set")
+    for before, given in zip(["pyg-nas", *arguments], arguments, strict=False):
+        place = before if given == "" else given.removesuffix("=")
+        is_empty = given == "" or re.fullmatch(r"--[\w-]+=", given)
+        if is_empty and place != "--reason":
+            raise SettingsError(
+                f"the argument after {place} is empty; a variable of the shell may not be set"
+            )
 
 
 def _refuse_arguments(error: BaseException) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyg_nas.cli.silence import Silence
+from pyg_nas.errors import with_options
 from pyg_nas.io.text import printable
 
 OUTPUT = Console(highlight=False, soft_wrap=True)
@@ -90,7 +91,10 @@ def print_table(
 
 
 def fail(message: str, exit_code: int = 2, more: Iterable[str] = ()) -> NoReturn:
-    """Print an error as one line on standard error, a line each of ``more``, and exit."""
+    """Print an error as one line on standard error, a line each of ``more``, and exit.
+
+    Arguments that they name become options.
+    """
     ERRORS.print(Text.assemble(("error:", "red"), " ", _one_line(message)))
     for line in more:
         ERRORS.print(Text(f"  {_one_line(line)}"))
@@ -98,7 +102,7 @@ def fail(message: str, exit_code: int = 2, more: Iterable[str] = ()) -> NoReturn
 
 
 def _one_line(message: str) -> str:
-    text = " ".join(message.split())
+    text = " ".join(with_options(message).split())
     return printable(text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}...")
 
 

@@ -136,9 +136,10 @@ def test_help_is_there_for_every_command() -> None:
         (("predict", "{model}", "--space", "darts", "--out", "s.csv"), "darts"),
         (("plot", "{model}", "{table}", "--out", "scatter.docx"), "docx"),
         # As a variable of a shell that is not set; a path would be the working folder.
-        (("ask", ""), "an argument is empty"),
-        (("search", "digits", "--out", ""), "--out is empty"),
-        (("report", "{model}", "{table}", "--out="), "--out is empty"),
+        (("ask", ""), "the argument after ask is empty"),
+        (("ask", "--json", ""), "the argument after --json is empty"),
+        (("search", "digits", "--out", ""), "the argument after --out is empty"),
+        (("report", "{model}", "{table}", "--out="), "the argument after --out is empty"),
     ],
 )
 def test_errors_are_one_clear_line(

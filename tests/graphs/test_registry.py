@@ -151,7 +151,7 @@ def test_a_user_opens_a_space_by_name_or_module() -> None:
 
 
 def test_a_missing_network_is_explained() -> None:
-    assert "FILE.py:NAME with the argument space" in missing_network(CHAINS.space)
+    assert "FILE.py:NAME with the argument `space`" in missing_network(CHAINS.space)
     register_space(CHAINS)
     changed = SearchSpace("chains", ("a", "c"), 4, 3)
     assert missing_network(changed) == (

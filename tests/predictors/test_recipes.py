@@ -147,7 +147,7 @@ def test_recipes_of_cells_and_of_networks(small_table: Table) -> None:
 def test_a_class_that_a_folder_names_must_be_named_again() -> None:
     assert resumed_recipe("fast", None) == "fast"
     assert resumed_recipe("theirs.py:Class", "mine.py:Class") == "mine.py:Class"
-    with pytest.raises(SettingsError, match="name it again with the argument recipe"):
+    with pytest.raises(SettingsError, match="name it again with the argument `recipe`"):
         resumed_recipe("theirs.py:Class", None)
 
 

@@ -471,6 +471,6 @@ def test_a_predictor_of_a_folder_is_not_imported_by_itself(tmp_path: Path) -> No
     code = tmp_path / "planted.py"
     code.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     path.write_text(path.read_text().replace("recipe fast", f"recipe {code}:Class"))
-    with pytest.raises(SettingsError, match="name it again with the argument recipe"):
+    with pytest.raises(SettingsError, match="name it again with the argument `recipe`"):
         Search.open(tmp_path / "run")
     assert not (tmp_path / "ran").exists()

@@ -32,12 +32,12 @@ def test_a_stored_metric_is_imported_only_where_it_is_named_again(tmp_path: Path
     write_task_source(tmp_path / "task.json", "digits", task, None, 0)
     monkeypatch.delitem(sys.modules, "stored_metric")
     for given in (None, "os:getcwd"):
-        with pytest.raises(SettingsError, match=r"has the metric .*with the argument metric"):
+        with pytest.raises(SettingsError, match=r"has the metric .*with the argument `metric`"):
             read_task(tmp_path / "task.json", metric=given)
     assert "stored_metric" not in sys.modules
     monkeypatch.chdir(tmp_path)
     read = read_task(tmp_path / "task.json", metric="stored_metric.py:score")
     assert read.fingerprint == task.fingerprint
     write_task_source(tmp_path / "task.json", "digits", get_task("digits"), None, 0)
-    with pytest.raises(SettingsError, match="leave away the argument metric"):
+    with pytest.raises(SettingsError, match="leave away the argument `metric`"):
         read_task(tmp_path / "task.json", metric=metric)

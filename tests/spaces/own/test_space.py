@@ -105,7 +105,7 @@ def test_a_worker_imports_the_file(
     job = pickle.loads(sent)
     alone = attempt(tiny_task, job, "cpu", 1)
     assert "have no network" in str(alone.error)
-    assert "FILE.py:NAME with the argument space" in str(alone.error)
+    assert "FILE.py:NAME with the argument `space`" in str(alone.error)
     assert attempt(tiny_task, job, "cpu", 1, reference).error is None
 
 
@@ -150,7 +150,7 @@ def test_what_was_measured_is_read_without_the_file_and_never_runs_it(
     again.check("table")
     assert again.cells.digest == table.cells.digest
     assert again.network_size is None
-    with pytest.raises(ModelError, match=r"'users' have no network.*with the argument space"):
+    with pytest.raises(ModelError, match=r"'users' have no network.*with the argument `space`"):
         again.cells[1].build(weights=tmp_path / "network")
     # A space that is named like the user's file is a name and nothing else.
     settings = {
