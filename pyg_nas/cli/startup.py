@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import LazyLoader
+from threading import RLock
 from types import ModuleType
+from typing import Any
 
 _DATASETS = "torch_geometric.datasets"
 
@@ -64,8 +65,33 @@ class _LazyDatasets(MetaPathFinder):
     ) -> ModuleSpec | None:
         spec = PathFinder.find_spec(fullname, path) if fullname == _DATASETS else None
         if spec is not None and spec.loader is not None:
-            spec.loader = LazyLoader(spec.loader)
+            spec.loader = _WhenUsed(spec.loader)
         return spec
+
+
+class _WhenUsed(Loader):
+    """Executes a module when an attribute that it does not have yet is asked for.
+
+    The module has its path from the beginning. ``importlib.util.LazyLoader`` executes a package
+    for its path, too: an import of a module in it would then execute that module twice.
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._lock = RLock()
+        self._begun = False
+
+    def exec_module(self, module: ModuleType) -> None:
+        def load(name: str) -> Any:
+            with self._lock:  # until a thread that has begun is ready
+                if not self._begun:
+                    self._begun = True
+                    self._loader.exec_module(module)
+            if name not in module.__dict__:
+                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+            return module.__dict__[name]
+
+        module.__dict__["__getattr__"] = load
 
 
 def postpone_unused() -> None:

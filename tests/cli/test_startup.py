@@ -155,14 +155,20 @@ def test_commands_load_what_they_use(folder: Path, commands: dict[str, set[str]]
         assert ended.modules & HEAVY <= allowed, command
 
 
-def test_a_command_can_use_the_data_sets_of_pyg() -> None:
+@pytest.mark.parametrize(
+    "first",
+    ["torch_geometric.datasets", "torch_geometric.datasets.fake"],
+    ids=["package", "module"],
+)
+def test_a_command_can_use_the_data_sets_of_pyg(first: str) -> None:
     lines = (
         "import sys",
         "from pyg_nas.cli.startup import postpone_unused",
         "postpone_unused()",
         "import torch_geometric",
         "assert 'torch_geometric.llm' not in sys.modules",
-        "from torch_geometric.datasets import FakeDataset",
+        f"from {first} import FakeDataset",
+        "assert torch_geometric.datasets.FakeDataset is FakeDataset",
         "print(FakeDataset(num_graphs=2)[0].num_features)",
     )
     done = subprocess.run(
