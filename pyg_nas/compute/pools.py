@@ -72,7 +72,8 @@ def process_pool(function: Function, shared: Any, workers: int) -> Iterator[Pool
 
 def _start_worker(path: Path) -> None:
     global _worker
-    _worker = pickle.loads(path.read_bytes())
+    with path.open("rb") as file:
+        _worker = pickle.load(file)
     # Ctrl-C reaches every process of the terminal; only the first one is to act on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

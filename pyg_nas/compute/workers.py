@@ -79,7 +79,8 @@ class Workers:
         Raises:
             PygNasError: If the function raises one; any other error of it counts as the death of
                 its worker.
-            BackendError: If the backend is not installed or its workers twice cannot be started.
+            BackendError: If the backend is not installed, or its workers cannot be started in two
+                attempts.
         """
         numbered: Iterator[tuple[int, Call]] = enumerate(calls)
         first = next(numbered, None)
@@ -99,7 +100,7 @@ class Workers:
                     yield from _run_in_pool(pool, numbered, in_flight)
                 finished = True
             except WorkerDiedError as error:
-                failed_starts += not in_flight
+                failed_starts = 0 if in_flight else failed_starts + 1
                 if failed_starts > 1:
                     raise BackendError(f"the backend {self.backend!r} failed: {error}") from error
                 for call in in_flight.values():
