@@ -39,6 +39,7 @@ from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.callbacks import open_logger
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
+from pyg_nas.io.text import folder_name
 
 if TYPE_CHECKING:
     from pyg_nas.report.search_facts import SearchFacts
@@ -236,7 +237,8 @@ def search(
         facts = {number: run_search(number, folder) for number, folder in folders.items()}
     _print(facts, out)
     if not searched.is_table and facts[seed].result.answer is not None:
-        options = {"--out": f"{out}-network", "--space": space, "--metric": metric}
+        network = out.parent / f"{folder_name(out)}-network"
+        options = {"--out": network, "--space": space, "--metric": metric}
         print_next("a trained network", ("finish", out), options)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import escape
+from pathlib import Path
 
 from pyg_nas.errors import SettingsError, quoted
 
@@ -58,6 +59,11 @@ def percent(fraction: float, digits: int = 0) -> str:
         ('95 %', '5.2 %')
     """
     return f"{100 * fraction:.{digits}f} %"
+
+
+def folder_name(path: Path) -> str:
+    """Return the name of a folder, also of ``.`` and ``..``."""
+    return path.resolve().name if path.name in ("", "..") else path.name
 
 
 def time_unit(seconds: float) -> tuple[float, str]:

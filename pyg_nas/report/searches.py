@@ -11,7 +11,7 @@ import numpy as np
 
 from pyg_nas.graphs.registry import space_names
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, folder_name
 from pyg_nas.measure.tasks.objective import SCORES
 from pyg_nas.report.columns import cell_table, make_gallery
 from pyg_nas.report.network_drawings import network_drawings
@@ -80,7 +80,7 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
 def _title(search: StoredSearch) -> str:
     """Return what was searched and how; a search of the user's own code has its folder's name."""
     settings = search.settings
-    name = search.folder.name if settings.target is None else settings.target
+    name = folder_name(search.folder) if settings.target is None else settings.target
     return f"Search: {name}{f', by {settings.method}' if settings.method else ''}"
 
 
@@ -102,8 +102,9 @@ def _answer_card(
     answer, target = facts.result.answer, search.settings.target
     kind = search.settings.kind
     # Runs where the report was written; a page that is passed on names no folders of this machine.
-    folder = search.folder.name if search.folder.is_absolute() else str(search.folder)
-    name = shlex.quote(folder)
+    called = folder_name(search.folder)
+    folder = Path(called) if search.folder.is_absolute() else search.folder
+    name = shlex.quote(str(folder))
     steps = []
     if kind == "external":
         steps.append((f"Get more {facts.thing}s to train:", f"pyg-nas ask {name}"))
@@ -112,7 +113,8 @@ def _answer_card(
     elif not facts.result.exhausted:
         steps.append(("Run the same command with more --rounds to train more.", ""))
     if answer is not None and kind == "measure":
-        command = f"pyg-nas finish {name} --out {shlex.quote(f'{folder}-network')}"
+        network = shlex.quote(str(folder.parent / f"{called}-network"))
+        command = f"pyg-nas finish {name} --out {network}"
         text = f"Confirm the best cells with more runs and export a network{_named_again(search)}:"
         steps.append((text, command))
     # Networks of a table have one label each, cells may have several runs.

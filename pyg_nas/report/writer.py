@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.io.files import check_input_folder, write_text
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, folder_name
 
 
 def write_report(
@@ -65,6 +65,6 @@ def write_report(
 
         model = TrainedPredictor.from_header(header)
         page = prediction_page(
-            model, opened, folder.name, Path(table).name, learning_curve, progress
+            model, opened, folder_name(folder), Path(table).name, learning_curve, progress
         )
     write_text(out, render(page))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.text import check_text, counted, percent, printable
+from pyg_nas.io.text import check_text, counted, folder_name, percent, printable
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,12 @@ def test_one_of_a_thing_is_in_the_singular() -> None:
 
 def test_percent() -> None:
     assert [percent(0.95), percent(0.0523, 1), percent(1)] == ["95 %", "5.2 %", "100 %"]
+
+
+@pytest.mark.parametrize(("path", "name"), [(".", "b"), ("..", "a"), ("c/d/", "d"), ("/x/y", "y")])
+def test_every_folder_has_a_name(
+    path: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    assert folder_name(Path(path)) == name

@@ -77,6 +77,11 @@ def test_a_search_that_is_asked_prints_how_to_continue(
     page = search_page(Path(tmp_path.name) / "own")
     assert page.answer is not None
     assert page.answer.next_steps[0][1] == f"pyg-nas ask {tmp_path.name}/own"
+    monkeypatch.chdir(tmp_path / "own")
+    page = search_page(Path())
+    assert page.answer is not None
+    assert page.answer.next_steps[0][1] == "pyg-nas ask ."
+    assert page.title == "Search: own, by random"
 
 
 def test_predictions_of_a_search_are_compared(search_source: Path, tmp_path: Path) -> None:
