@@ -253,8 +253,10 @@ def check_output_folder(path: str | os.PathLike[str]) -> None:
     """Check that files can be written to the folder ``path``, which is created if missing.
 
     Raises:
-        SettingsError: If ``path`` is a file, or cannot be created or written to.
+        SettingsError: If ``path`` is empty or a file, or cannot be created or written to.
     """
+    if not os.fspath(path):
+        raise SettingsError("the name of the folder is empty")
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise SettingsError(f"{path}: is a file, a folder is needed")

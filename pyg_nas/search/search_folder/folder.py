@@ -51,12 +51,10 @@ class SearchFolder:
         settings: SearchSettings | dict[str, Any],
         space: SearchSpace,
     ) -> None:
-        if not os.fspath(path):
-            raise SettingsError("the name of the folder is empty")
+        check_search_folder(path)
         self.path = Path(path)
         self.space = space
         self.settings = SearchSettings(settings) if isinstance(settings, dict) else settings
-        check_search_folder(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.path / ".lock", timeout=0)
         self._asking = FileLock(self.path / ".ask.lock")
@@ -121,11 +119,11 @@ class SearchFolder:
         return sum(block.count(b"\n") for block in file_blocks(path)) if path.exists() else 0
 
 
-def check_search_folder(path: Path) -> None:
+def check_search_folder(path: str | os.PathLike[str]) -> None:
     """Check that ``path`` can be a search's folder, before anything is written there.
 
     Raises:
-        SettingsError: If it is a file or a model's folder, or cannot be made or written to.
+        SettingsError: If it is empty, a file or a model's folder, or cannot be made or written to.
     """
     check_output_folder(path)
-    check_no_model(path)
+    check_no_model(Path(path))

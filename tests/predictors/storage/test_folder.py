@@ -104,6 +104,11 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_before_training(
         check_model_folder(tmp_path)
 
 
+def test_an_empty_name_is_not_the_working_folder() -> None:
+    with pytest.raises(SettingsError, match="the name of the folder is empty"):
+        check_model_folder("")
+
+
 def test_saved_files_have_the_usual_permissions(folder: Path) -> None:
     """A folder on a shared disk is for the whole group, not for its writer alone."""
     usual = folder / "usual"
