@@ -115,7 +115,7 @@ def compare_searches(
         curves = comparison.compare_searches(folders, by)
         files = comparison.write_search_comparison(out, curves, by)
     caption, columns, rows = comparison.summary(curves, by)
-    for curve, (*_, regret) in zip(curves, (row[:4] for row in rows), strict=True):
+    for curve, (_, _, _, regret, *_) in zip(curves, rows, strict=True):
         end, longest = (
             f"{last:,.0f} trained {curve.thing}s" if by == "runs" else duration(last)
             for last in (float(curve.x[-1]), curve.longest)

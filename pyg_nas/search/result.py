@@ -122,12 +122,9 @@ class SearchResult:
     def __repr__(self) -> str:
         trained = counted(len(self.history), f"trained {self.thing}")
         failed = f", {self.failed} failed" if self.failed else ""
-        answer = self.answer
-        found = (
-            "none"
-            if answer is None
-            else (f"{identifier(answer.cell)} with accuracy {answer.outcome.accuracy:.4g}")
-        )
+        found, answer = "none", self.answer
+        if answer is not None:
+            found = f"{identifier(answer.cell)} with accuracy {answer.outcome.accuracy:.4g}"
         return f"SearchResult({trained}{failed}, answer: {found})"
 
     def to_pandas(self) -> pd.DataFrame:
