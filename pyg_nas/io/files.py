@@ -222,7 +222,8 @@ def is_visible(name: str) -> bool:
 def visible_files(folder: Path, failure: type[PygNasError] = SettingsError) -> list[Path]:
     """Return the files in a folder and below, sorted, whose names :func:`is_visible` accepts.
 
-    Links to folders are followed, except to folders that are already listed or contain ``folder``.
+    Links to folders are followed after all folders that are no links, except to folders that are
+    already listed or contain ``folder``.
 
     Raises:
         failure: If a folder cannot be read, whose files would be missing unnoticed.
@@ -231,21 +232,19 @@ def visible_files(folder: Path, failure: type[PygNasError] = SettingsError) -> l
     def refuse(error: OSError) -> None:
         raise failure(f"{error.filename}: cannot be read ({error.strerror})") from None
 
-    found = []
-    start = folder.resolve()
-    seen = {start, *start.parents}
-
-    def is_new(entry: Path) -> bool:
-        real = entry.resolve()
-        known = real in seen
-        seen.add(real)
-        return not known
-
-    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = [
-            name for name in sorted(folders) if is_visible(name) and is_new(Path(place, name))
-        ]
-        found += [Path(place) / name for name in filter(is_visible, names)]
+    found: list[Path] = []
+    seen = set(folder.resolve().parents)
+    waiting = [folder]
+    while waiting:
+        for place, folders, names in os.walk(waiting.pop(0), onerror=refuse):
+            here = Path(place)
+            if here.resolve() in seen:
+                folders.clear()
+                continue
+            seen.add(here.resolve())
+            folders[:] = sorted(filter(is_visible, folders))
+            waiting += [here / name for name in folders if (here / name).is_symlink()]
+            found += [here / name for name in filter(is_visible, names)]
     return sorted(found)
 
 

@@ -220,6 +220,9 @@ def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
     assert len(visible_files(folder / "b")) == 2
     (tmp_path / "link").symlink_to(folder)
     assert len(visible_files(tmp_path / "link")) == 3
+    (folder / "0").symlink_to("b")  # in order before the folder itself
+    (folder / "a" / "all").symlink_to(tmp_path / "elsewhere" / "..")  # contains the folder
+    assert [path.relative_to(folder).as_posix() for path in visible_files(folder)] == names
 
 
 def test_an_output_is_no_input(tmp_path: Path) -> None:

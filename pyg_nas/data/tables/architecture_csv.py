@@ -169,6 +169,11 @@ def _read(path: Path, space: SearchSpace) -> _Rows:
         raise TableError(
             f"{path}: line 1: needs a column {ARCHITECTURE!r} between commas, has {quoted(header)}"
         )
+    if "" in header:
+        raise TableError(
+            f"{path}: line 1: column {header.index('') + 1} has no name; if it is the index of a "
+            f"data frame, write it without: to_csv(..., index=False)"
+        )
     default = space.support.budgets[-1] if space.support.budgets else 1
     places: dict[str, int] = {}
     canonical: dict[str, int] = {}
@@ -252,7 +257,8 @@ def _unit(path: Path, rows: _Rows, name: str, notes: list[str]) -> float:
     if len(low) > len(above):
         raise TableError(
             f"{path}: line {rows.lines[above[0]]}: {name} mixes fractions and percent: it is "
-            f"{values[above[0]]:g}, and {len(low):,} of {known:,} values are at most 1"
+            f"{values[above[0]]:g}, and {len(low):,} of {known:,} values are at most 1; "
+            f"write all of them as fractions"
         )
     if len(low):
         notes.append(

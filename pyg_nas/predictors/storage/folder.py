@@ -308,8 +308,9 @@ def _plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, tuple):
         return list(value)
-    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-        return {_PAIRS: [[_plain(key), _plain(part)] for key, part in value.items()]}
+    if isinstance(value, dict):
+        pairs = [[_plain(key), _plain(part)] for key, part in value.items()]
+        return dict(pairs) if all(isinstance(key, str) for key in value) else {_PAIRS: pairs}
     return value
 
 

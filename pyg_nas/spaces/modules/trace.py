@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -144,14 +144,18 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
 
 def evaluate(module: nn.Module) -> None:
     """Put a module into evaluation mode; one of ``torch.export`` has only that of its export."""
-    with suppress(NotImplementedError):
+    try:
         module.eval()
+    except NotImplementedError:  # by such a module inside, before its neighbours
+        for part in module.children():
+            evaluate(part)
 
 
 def replace_meta_attributes(module: nn.Module, replace: Callable[[Tensor], Tensor]) -> None:
     """Replace tensors on the ``meta`` device that are neither parameters nor buffers.
 
-    A module that is built there has its plain attributes there too, alone or in lists.
+    A module that is built there has its plain attributes there too, alone or in lists and
+    dictionaries.
     """
 
     def found(value: Any) -> bool:
@@ -162,7 +166,8 @@ def replace_meta_attributes(module: nn.Module, replace: Callable[[Tensor], Tenso
         if isinstance(part, torch.jit.ScriptModule):
             continue
         for name, value in list(vars(part).items()):
-            if isinstance(value, (Tensor, list, tuple)) and any(map(found, tree_leaves(value))):
+            is_plain = name != "_buffers" and isinstance(value, (Tensor, list, tuple, dict))
+            if is_plain and any(map(found, tree_leaves(value))):
                 vars(part)[name] = tree_map(lambda x: replace(x) if found(x) else x, value)
 
 

@@ -161,6 +161,7 @@ def test_equal_cells_keep_rows_of_their_own(tmp_path: Path) -> None:
             ["arch,test_accuracy", f"{TEXTS[0]},0.9", f"{TEXTS[1]},91.5", f"{TEXTS[2]},0.8"],
             "line 3: test_accuracy mixes fractions and percent: it is 91.5, and 2 of 3 values are",
         ),
+        ([",arch,y", f"0,{TEXTS[0]},1"], "t.csv: line 1: column 1 has no name; if it is the"),
         (["arch,a/b", f"{TEXTS[0]},1"], "t.csv: target 'a/b' must have a name without a slash"),
         (["arch,seed,y", f"{TEXTS[0]},1e30,1"], "line 2: seed must be a whole number from 0 to 9,"),
         (

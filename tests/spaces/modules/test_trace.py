@@ -16,6 +16,7 @@ from torch_geometric.data import Data
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules import NetworkGraph, graph_of
+from pyg_nas.spaces.modules.trace import evaluate
 from pyg_nas.spaces.modules.vocabulary import OPERATIONS, TERMINALS
 
 
@@ -473,10 +474,11 @@ class Places(nn.Module):
         super().__init__()
         self.places = torch.arange(6)
         self.tables = [torch.ones(6), torch.ones(6)]
+        self.by_name = {"scale": torch.ones(6)}
         self.layer = nn.Linear(6, 6)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x + self.places) * self.tables[1]
+        return self.layer(x + self.places) * self.tables[1] * self.by_name["scale"]
 
 
 def test_plain_tensors_of_a_module_without_memory_are_constants() -> None:
@@ -542,6 +544,13 @@ def test_exported_programs_have_the_graph_of_their_module() -> None:
     lower = graph_of(exported.run_decompositions().module(), images)
     assert (lower.parameters, lower.macs) == (plain.parameters, plain.macs)
     assert set(lower.operations) <= set(OPERATIONS + TERMINALS)
+
+
+def test_layers_beside_an_exported_program_are_evaluated() -> None:
+    program = torch.export.export(nn.Linear(4, 3), (torch.zeros(2, 4),)).module()
+    module = nn.Sequential(program, nn.BatchNorm1d(3), nn.Sequential(nn.Dropout()))
+    evaluate(module)
+    assert [part.training for part in (module[1], module[2], module[2][0])] == [False] * 3
 
 
 @torch.library.custom_op("pyg_nas_tests::twice", mutates_args=())
