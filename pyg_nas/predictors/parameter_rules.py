@@ -127,13 +127,23 @@ GCN_RULES: Mapping[str, Rule] = {
 }
 """Of both GCN estimators."""
 
+
+_WEIGHT = real(least=0)
+
+
+def _class_weight(name: str, value: Any) -> None:
+    if isinstance(value, dict):
+        for label, weight in value.items():
+            _WEIGHT(f"{name} of {quoted(label)}", weight)
+    elif value is not None and not (isinstance(value, str) and value == "balanced"):
+        raise SettingsError(
+            f"{name} must be None, balanced or a weight for each class, got {quoted(value)}"
+        )
+
+
 GCN_CLASSIFIER_RULES: Mapping[str, Rule] = {
     **GCN_RULES,
-    "class_weight": where(
-        anything,
-        lambda value: value in (None, "balanced") or isinstance(value, dict),
-        "None, balanced or a weight for each class",
-    ),
+    "class_weight": _class_weight,
 }
 
 GCN_REGRESSOR_RULES: Mapping[str, Rule] = {

@@ -48,8 +48,9 @@ def robust_std(deviations: ArrayLike) -> float:
 def offset_and_range(labels: NDArray[np.float64]) -> tuple[float, float]:
     """Return what trees subtract from labels ``[N]`` and then divide them by.
 
-    scikit-learn's trees take labels whose variance is below 2e-16 for equal. Others stay as they
-    are: 0 and 1.
+    scikit-learn's trees take labels whose variance is below 2e-16 for equal, and add up squares,
+    which round away a spread that is small beside the labels. Others stay as they are: 0 and 1.
     """
     spread = float(np.ptp(labels))
-    return (float(labels.min()), spread) if 0 < spread < _LEAST_SPREAD else (0.0, 1.0)
+    is_small = 0 < spread < _LEAST_SPREAD * max(1.0, np.abs(labels).max())
+    return (float(labels.min()), spread) if is_small else (0.0, 1.0)

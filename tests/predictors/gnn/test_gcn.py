@@ -269,6 +269,11 @@ def test_classifier_needs_two_classes(cells: CellArray) -> None:
             GCNClassifier(**FAST).fit(cells, labels)
     with pytest.raises(SettingsError, match="y must be classes, got nan at 1"):
         GCNClassifier(**FAST).fit(cells, np.tile([1.0, np.nan], 40))
+    for weight in (-1.0, "3", np.inf):
+        with pytest.raises(SettingsError, match="class_weight of 1 must be"):
+            GCNClassifier(**FAST, class_weight={0: 1, 1: weight}).fit(cells, np.tile([0, 1], 40))
+    with pytest.raises(SettingsError, match="class_weight must be None, balanced or a weight"):
+        GCNClassifier(**FAST, class_weight=3).fit(cells, np.tile([0, 1], 40))
     of_a_file = {"0": 1.0, "1": 3.0}  # JSON has only texts as names
     with pytest.raises(SettingsError, match=r"a weight of each class, \[0, 1\], got \{'0': 1.0,"):
         GCNClassifier(**FAST, class_weight=of_a_file).fit(cells, np.tile([0, 1], 40))
