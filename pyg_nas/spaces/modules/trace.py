@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -299,14 +300,16 @@ class _Recorder:
         results = [tensor for tensor in made if _storage(tensor) not in storages]  # no views
         written = sum(_bytes(tensor) for tensor in _distinct(changed + results))
         read = given[1:] if name in _OVERWRITING else given
-        transposed = name == "convolution" and arguments[0][6]  # of the dispatcher
+        transposed = name.lstrip("_") == "convolution" and _argument(
+            arguments, 6, "transposed", False
+        )  # of the dispatcher, and of torch.jit.trace with a line before its name
         operation = "conv_transpose" if transposed else normalised(name)
         vertex = Vertex(
             operation,
             f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
             sources,
             *_shape_and_dtype(made[0]),
-            **_window(plain, arguments, given),
+            **_window(plain.lstrip("_"), arguments, given),
             weights=sum(weights.values()),
             parameters=sum(self.weights.pop(key, 0) for key in weights),
             macs=self.macs or self._uncounted_macs(name, operation, given),
@@ -511,12 +514,7 @@ def _storage(tensor: Tensor) -> int:
 
 def _window(name: str, arguments: Any, given: list[Tensor]) -> dict[str, Any]:
     """Return kernel, stride, groups and heads of a function, as far as it has them."""
-    positional, named = arguments
-
-    def argument(position: int, key: str, default: Any) -> Any:
-        if key in named:
-            return named[key]
-        return positional[position] if len(positional) > position else default
+    argument = partial(_argument, arguments)
 
     def sizes(value: Any) -> tuple[int, ...]:
         """Return a size in each dimension, of which one number gives all."""
@@ -540,11 +538,20 @@ def _window(name: str, arguments: Any, given: list[Tensor]) -> dict[str, Any]:
         return {"kernel": kernel, "stride": sizes(stride) if stride else kernel}
     if name == "group_norm":
         return {"groups": int(argument(1, "num_groups", 1))}
+    if name == "native_group_norm":
+        return {"groups": int(argument(6, "group", 1))}
     if name in ("scaled_dot_product_attention", "flex_attention") and given[0].dim() > 3:
         return {"heads": int(given[0].shape[-3])}
     if name == "multi_head_attention_forward":
         return {"heads": int(argument(4, "num_heads", 1))}
     return {}
+
+
+def _argument(arguments: Any, position: int, key: str, default: Any) -> Any:
+    positional, named = arguments
+    if key in named:
+        return named[key]
+    return positional[position] if len(positional) > position else default
 
 
 def _dimensions(name: str, given: list[Tensor]) -> int:

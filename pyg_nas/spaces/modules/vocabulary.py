@@ -46,7 +46,8 @@ _KINDS = {
     "glu": "glu",
     # Pooling and reductions.
     "max_pool": "max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices "
-    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d MaxPool GlobalMaxPool",
+    "max_pool3d_with_indices adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d MaxPool "
+    "GlobalMaxPool",
     "avg_pool": "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
     "adaptive_avg_pool3d AveragePool GlobalAveragePool lp_pool1d lp_pool2d LpPool",
     "mean": "mean std var std_mean var_mean ReduceMean",

@@ -505,11 +505,20 @@ class Scripted(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-def test_torchscript_of_a_whole_network_has_its_convolutions() -> None:
-    layers = nn.Sequential(nn.Conv2d(4, 8, 3, 2, groups=2), nn.ConvTranspose2d(8, 4, 2, groups=4))
-    plain, graph = graph_of(layers, IMAGES), graph_of(torch.jit.script(layers), IMAGES)
-    assert graph.hash == plain.hash
-    assert (graph.parameters, graph.macs) == (plain.parameters, plain.macs)
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_torchscript_of_a_whole_network_has_its_windows() -> None:
+    layers = nn.Sequential(
+        nn.Conv2d(4, 8, 3, 2, groups=2),
+        nn.ConvTranspose2d(8, 4, 2, groups=4),
+        nn.GroupNorm(2, 4),
+        nn.Unflatten(1, (1, 4)),
+        nn.MaxPool3d(2),
+    )
+    plain = graph_of(layers, IMAGES)
+    for script in (torch.jit.script(layers), torch.jit.trace(layers, IMAGES)):
+        graph = graph_of(script, IMAGES)
+        assert graph.hash == plain.hash
+        assert (graph.parameters, graph.macs) == (plain.parameters, plain.macs)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
