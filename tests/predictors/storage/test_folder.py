@@ -125,6 +125,12 @@ def test_classifier_round_trip(small_table: Table, tmp_path: Path) -> None:
     loaded = load_model(tmp_path / "m")
     assert loaded.class_weight == weights
     assert np.array_equal(loaded.predict(small_table), classifier.predict(small_table))
+    names = np.where(above, "good", "bad")
+    named = {"good": np.int64(3), "bad": np.float32(1)}
+    save_model(
+        GCNClassifier(**FAST, class_weight=named).fit(small_table.cells, names), tmp_path / "n"
+    )
+    assert load_model(tmp_path / "n").class_weight == named
 
 
 @pytest.mark.parametrize("name", ["settings.json", "weights.safetensors"])
