@@ -7,7 +7,8 @@ The same with `propagation`: how signals propagate. Every cell's network is draw
 (:mod:`pyg_nas.measure.zero_cost`, :mod:`pyg_nas.measure.propagation`). Blocks of 100 cells are
 written as they are finished, and an interrupted run resumes. `pack` averages over the seeds and
 writes `datasets/SPACE_NUMBERS.npz`: a row for each cell in the order of the space. Of how signals
-propagate it averages the ranks among all cells. `agree` compares this with other means.
+propagate it averages the ranks among all cells; from zero-cost numbers it takes noise
+(`edge_smoothing.py`). `agree` compares the mean ranks with other means.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from edge_smoothing import smoothed
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.io.files import atomic_path
 from pyg_nas.measure.propagation import propagation
-from pyg_nas.measure.zero_cost import NOTHING, zero_cost_numbers
+from pyg_nas.measure.zero_cost import NOTHING, NUMBERS, zero_cost_numbers
 from pyg_nas.metrics.regression import kendall_tau
 
 Array = NDArray[np.float64]
@@ -79,11 +81,15 @@ def measure(
 def pack(space: str, numbers: Numbers, folder: Folder = BLOCKS) -> None:
     """Average over the seeds that are complete, and write the shipped file."""
     measured = _read(space, numbers, folder)
-    mean = _mean_ranks if numbers is Numbers.propagation else _mean
-    means = mean(measured).astype(STORED[numbers])
+    if numbers is Numbers.propagation:
+        packed = _mean_ranks(measured)
+    else:
+        packed, settings = smoothed(space, _mean(measured))
+        for name, (share, noise) in zip(NUMBERS, settings, strict=True):
+            print(f"{name}: share {share}, noise {noise}")
     with atomic_path(HERE / f"{space}_{numbers.value}.npz") as path, path.open("wb") as file:
-        np.savez_compressed(file, statistics=means)
-    print(f"{len(means)} cells, {len(measured)} seeds")
+        np.savez_compressed(file, statistics=packed.astype(STORED[numbers]))
+    print(f"{len(packed)} cells, {len(measured)} seeds")
 
 
 @app.command()

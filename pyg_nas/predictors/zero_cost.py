@@ -3,8 +3,9 @@
 Zero-cost numbers (sizes of gradients and distances of images in an untrained network) need a pass
 through the network, and are noisy (:mod:`pyg_nas.measure.zero_cost`). For NAS-Bench-101 a graph
 network that was trained on many measured cells predicts them from the cell's graph, without the
-noise. All cells of NAS-Bench-201 were measured, and the numbers are looked up; cells of
-TransNAS-Bench-101 have those of the same operations. No label of any task is used.
+noise. All cells of NAS-Bench-201 were measured, the numbers were smoothed over cells with nearly
+the same operations, and they are looked up; cells of TransNAS-Bench-101 have those of the same
+operations. No label of any task is used.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, spearmanr
 
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError
@@ -45,14 +45,14 @@ def test_the_smallest_cell_has_zero_cost_features_too() -> None:
     assert np.isfinite(zero_cost_features(smallest, cell_features(smallest))).all()
 
 
-def test_numbers_of_nasbench201_are_those_of_its_networks() -> None:
-    support = find_space("nasbench201").support
-    rows = np.array([17, 1000, 5000])
-    cells = support.cells()[rows]
+def test_numbers_of_nasbench201_order_cells_as_new_networks_do() -> None:
+    """They are smoothed measurements; the loss of an untrained network is nearly noise."""
+    cells = find_space("nasbench201").support.cells()[::180]
     told = zero_cost_features(cells, cell_features(cells))
-    # The seed of a cell's only measurement is its row; numbers are stored in half precision.
-    measured = [zero_cost_numbers(cells[i], seed=int(row)) for i, row in enumerate(rows)]
-    np.testing.assert_allclose(told, measured, rtol=2e-3, atol=2e-3)
+    measured = np.stack([zero_cost_numbers(cells[i], seed=10**7 + i) for i in range(len(cells))])
+    correlation = [spearmanr(told[:, k], measured[:, k]).statistic for k in range(len(NUMBERS))]
+    assert np.median(correlation) > 0.95
+    assert sorted(correlation)[1] > 0.5
 
 
 def test_transnasbench101_has_the_numbers_of_the_same_architectures() -> None:
