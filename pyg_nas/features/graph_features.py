@@ -123,7 +123,7 @@ def _no_features(space: SearchSpace) -> ExtraFeatures:
     return space.support.extra_features(none, np.empty((width, width, 0), dtype=np.float32))
 
 
-def check_feature_version(version: object, current: int = FEATURE_VERSION) -> object:
+def check_feature_version(version: object, *, current: int = FEATURE_VERSION) -> object:
     """Return the version of a model's features, which must be ``current``.
 
     Raises:
