@@ -19,9 +19,7 @@ Array = NDArray[np.float64]
 Setting = tuple[float, float]
 
 # Of the variance that an edge shares with all other operations, and of noise.
-SETTINGS = tuple(
-    itertools.product((0.8, 1.6, 3.2, 6.4, 12.8), (1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0))
-)
+_SHARES, _NOISES = (0.8, 1.6, 3.2, 6.4, 12.8), (1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
 _SAMPLE = 1_500
 _SMALLEST_STD = 1e-9
 
@@ -33,7 +31,8 @@ def smoothed(space: str, measured: Array) -> tuple[Array, list[Setting]]:
         space: Name of the space.
         measured: ``[N, columns]``, in the order of the space's cells.
     """
-    operations = _operations(space)
+    support = find_space(space).support
+    operations = support.operations(support.cells())
     mean, std = measured.mean(axis=0), np.maximum(measured.std(axis=0), _SMALLEST_STD)
     scaled = (measured - mean) / std
     chosen = _choose(operations, scaled)
@@ -47,24 +46,18 @@ def smoothed(space: str, measured: Array) -> tuple[Array, list[Setting]]:
     return found * std + mean, chosen
 
 
-def _operations(space: str) -> NDArray[np.int64]:
-    """Return the operations on the edges of each cell's first architecture, ``[N, edges]``."""
-    support = find_space(space).support
-    listed = support.edge_cells.all_operations
-    cells = support.positions(support.cells_of_codes(np.arange(len(listed))))
-    return np.asarray(listed[np.unique(cells, return_index=True)[1]])
-
-
 def _choose(operations: NDArray[np.int64], scaled: Array) -> list[Setting]:
     """Return the settings with the smallest mean squared leave-one-out error of each column."""
     sample = np.random.default_rng(0).permutation(len(scaled))[:_SAMPLE]
     errors = []
-    for share, noise in SETTINGS:
+    for share in _SHARES:
         kernel = _kernel(operations[sample], share)
-        inverse = np.linalg.inv(kernel + noise * np.eye(len(kernel)))
-        left_out = inverse @ scaled[sample] / np.diag(inverse)[:, None]
-        errors.append(np.square(left_out).mean(axis=0))
-    return [SETTINGS[number] for number in np.argmin(errors, axis=0)]
+        for noise in _NOISES:
+            inverse = np.linalg.inv(kernel + noise * np.eye(len(kernel)))
+            left_out = inverse @ scaled[sample] / np.diag(inverse)[:, None]
+            errors.append(np.square(left_out).mean(axis=0))
+    settings = list(itertools.product(_SHARES, _NOISES))
+    return [settings[number] for number in np.argmin(errors, axis=0)]
 
 
 def _kernel(operations: NDArray[np.int64], share: float) -> Array:
