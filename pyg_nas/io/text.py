@@ -62,7 +62,7 @@ def percent(fraction: float, digits: int = 0) -> str:
 
 
 def folder_name(path: Path) -> str:
-    """Return the name of a folder, also of ``.`` and ``..``."""
+    """Return the name of a folder, also of ``.`` and ``..``; a link keeps its own."""
     return path.resolve().name if path.name in ("", "..") else path.name
 
 

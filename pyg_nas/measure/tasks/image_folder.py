@@ -15,7 +15,7 @@ from pyg_nas.errors import MeasureError, first_repeated, listed, quoted
 from pyg_nas.io.csv_rows import finite_number, read_csv
 from pyg_nas.io.files import check_input_folder, is_visible, visible_files
 from pyg_nas.io.limits import LARGEST_FLOAT32
-from pyg_nas.io.text import printable
+from pyg_nas.io.text import folder_name, printable
 
 TARGETS = "targets.csv"
 """File of a folder of images with a number for each: columns ``file`` and ``value``."""
@@ -86,8 +86,7 @@ def scan_folder(path: str | os.PathLike[str]) -> FolderScan:
     if path.name == TARGETS and path.is_file():
         path = path.parent
     check_input_folder(path, MeasureError)
-    # "." and ".." are not names; a link keeps its own.
-    name = printable(path.resolve().name if path.name in ("", "..") else path.name)
+    name = printable(folder_name(path))
     if (path / TARGETS).is_file():
         files, values = _targets(path)
         labels = np.array(values, dtype=np.float32)
