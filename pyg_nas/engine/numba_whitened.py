@@ -1,7 +1,6 @@
 """Compiled means of cells of which a Gaussian process knows most covariances.
 
-They are those of
-:meth:`pyg_nas.predictors.gaussian_process.regressor.GaussianProcess.predict_whitened`. A cell's
+They are those of :func:`pyg_nas.predictors.gaussian_process.whitened.predict_whitened`. A cell's
 numbers are read from memory once and converted to double precision in the core's own cache.
 """
 

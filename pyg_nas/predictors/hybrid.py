@@ -38,6 +38,11 @@ from pyg_nas.predictors.gaussian_process.regressor import (
     GaussianProcess,
     check_not_too_many,
 )
+from pyg_nas.predictors.gaussian_process.whitened import (
+    added_cells,
+    predict_whitened,
+    whitened_cells,
+)
 from pyg_nas.predictors.label_transform import LabelTransform
 from pyg_nas.predictors.parameter_rules import HYBRID_RULES
 from pyg_nas.predictors.refit_schedule import REFIT_GROWTH, cells_of_last_fit
@@ -443,10 +448,10 @@ class HybridRegressor(CellRegressor):
             latent[rows] = self._joined(mean, self._others(block, features))
 
         if self._is_kept(cells):
-            added = self.process_.added_cells(len(self._unseen[0]))
+            added = added_cells(self.process_, len(self._unseen[0]))
 
             def predict_kept(kept: KeptBlock) -> None:
-                found = self.process_.predict_whitened(kept.whitened, added, with_std)
+                found = predict_whitened(self.process_, kept.whitened, added, with_std)
                 latent[kept.rows] = self._joined(found[0], kept.others)
                 stds[kept.rows] = found[1]
 
@@ -498,7 +503,7 @@ class HybridRegressor(CellRegressor):
         memory = KeptMemory(len(cells), fitted, self.process_.inputs_.shape[1], most)
 
         def keep(rows: slice, block: CellArray, features: CellFeatures) -> None:
-            whitened = memory.filled(rows, self.process_.whitened(features, fitted))
+            whitened = memory.filled(rows, whitened_cells(self.process_, features, fitted))
             blocks.append(KeptBlock(rows, whitened, self._others(block, features)))
 
         # The next fit of the search needs their features again.

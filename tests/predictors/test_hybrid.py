@@ -337,7 +337,7 @@ def test_an_update_is_a_process_with_the_same_hyper_parameters_on_all_cells(
     covariance = kept[0].covariance(process.inputs_, process.inputs_).numpy()
     inverse = np.linalg.inv(covariance + np.diag(kept[1] / weights))
     unseen = CELLS[70:]
-    inputs = kept[0].scaled(process._standardised(known_features(unseen)))
+    inputs = process.weighted_inputs(known_features(unseen))
     between = kept[0].covariance(inputs, process.inputs_).numpy()
     scores, stds = updated.predict_scores(unseen)
     np.testing.assert_allclose(scores, mean + std * between @ inverse @ ((latent - mean) / std),

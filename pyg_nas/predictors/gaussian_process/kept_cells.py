@@ -10,63 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.predictors.gaussian_process.whitened import WhitenedCells
 
 MOST_BYTES = 2**30
 """Largest memory of the cache."""
-
-
-@dataclass(frozen=True)
-class AddedCells:
-    """The ``k`` cells that were added to a process since its fit to ``n`` cells.
-
-    Args:
-        inputs: Their weighted inputs, float64 ``[k, d]``.
-        rows: Their whitened covariances with the ``n`` cells, float64 ``[k, n]``. Those of a cell
-            do not depend on the other added cells, to the last bit.
-        targets: Whitened targets of the ``n`` cells, float64 ``[n]``.
-        dual: Part of the process' dual vector, float64 ``[k]``.
-        factor: Cholesky factor of their covariance given the ``n`` cells, float64 ``[k, k]``.
-    """
-
-    inputs: Tensor
-    rows: Tensor
-    targets: Tensor
-    dual: Tensor
-    factor: Tensor
-
-
-@dataclass
-class WhitenedCells:
-    """What the process of a fit to ``n`` cells knows of ``N`` other cells.
-
-    It does not change when cells are added to the process, which only adds covariances. Single
-    precision is enough: whitened rows and labels are of order one, so that no large terms cancel.
-
-    Args:
-        inputs: Weighted inputs, float32 ``[N, d]``.
-        squares: Their squared lengths, float64 ``[N]``.
-        rows: The inverse Cholesky factor times the covariances of both, float32 ``[N, n]``.
-        variances: Variances given the ``n`` cells, without noise, float64 ``[N]``.
-        covariances: Covariances with added cells given the ``n`` cells, float32 ``[most, N]``.
-        added: Weighted inputs of the added cells whose covariances are known, ``[k, d]``.
-    """
-
-    inputs: Tensor
-    squares: Tensor
-    rows: Tensor
-    variances: Tensor
-    covariances: Tensor
-    added: Tensor
-
-    def num_known(self, inputs: Tensor) -> int:
-        """Return of how many of the first added cells ``[k, d]`` the covariances are known."""
-        both = min(len(inputs), len(self.added))
-        same = (inputs[:both] == self.added[:both]).all(dim=1)
-        return int(same.long().cumprod(dim=0).sum())
 
 
 @dataclass(frozen=True)

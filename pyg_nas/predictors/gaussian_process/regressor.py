@@ -11,11 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
-from torch.linalg import vector_norm
 
-from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.compute.threads import single_threaded_pool
-from pyg_nas.engine.adam import ADAM_BETAS, ADAM_EPSILON, one_cycle
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import (
     BLOCK_CELLS,
@@ -25,22 +22,21 @@ from pyg_nas.features.graph_features import (
     ZERO_COST_GROUP,
     CellFeatures,
     cell_features,
-    check_columns,
-    select_columns,
 )
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.gaussian_process.cholesky import (
     factored_in_place,
-    inverse_blocks,
     inverse_diagonal,
     solved,
 )
-from pyg_nas.predictors.gaussian_process.kept_cells import AddedCells, WhitenedCells
+from pyg_nas.predictors.gaussian_process.inputs import InputScale
 from pyg_nas.predictors.gaussian_process.kernels import MaternLinearKernel, MaternLinearPosterior
+from pyg_nas.predictors.gaussian_process.leave_one_out import halves_of_graphs, left_out_errors
+from pyg_nas.predictors.gaussian_process.tuning import most_likely
 from pyg_nas.predictors.parameter_rules import SEED, anything, where, whole
-from pyg_nas.predictors.scale import mean_and_scale, mean_and_std
+from pyg_nas.predictors.scale import mean_and_scale
 from pyg_nas.predictors.storage.state import Array, FeatureVersion, FittedState, Space
 from pyg_nas.predictors.validation import (
     Cells,
@@ -52,10 +48,7 @@ from pyg_nas.spaces.modules.space import NETWORKS
 
 GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
-_MOST_SPREAD = 5.0
-_ADDED_AT_ONCE = 16
 _FEWEST_HALVED = 450  # cells of a tuning whose first steps take half of them
-_FEWEST_COMPILED = 1_024  # rows of features from which on compiled code is worth its import
 MOST_CELLS = 20_000
 """Largest number of training cells: a fit to ``N`` cells needs about 10 ``N``² bytes, here 4 GB."""
 
@@ -193,16 +186,15 @@ class GaussianProcess(CellRegressor):
         self._gradually = gradually
         self._given_std: float | None = None
         target, weight = self._standardised_labels(y, weights)
-        centre, scale = mean_and_std(self._raw(features).astype(np.float64), weights)
-        kept = np.flatnonzero(scale > 1e-6)
-        self.columns_, self.centre_, self.scale_ = kept, centre[kept], scale[kept]
-        inputs = self._standardised(features)
+        scale = InputScale.fitted(tuple(self.groups), features, weights)
+        self.columns_, self.centre_, self.scale_ = scale.columns, scale.centre, scale.scale
+        inputs = scale.standardised(features)
         if tuning is None:
             tuning = np.random.default_rng(self.random_state).permutation(len(y))
         rows = torch.from_numpy(tuning[: self.tuning_cells])
         halved = gradually and len(rows) >= _FEWEST_HALVED
         parts = [rows[: len(rows) // 2], rows] if halved else [rows]
-        groups = self._input_groups(features)
+        groups = scale.group_of_each(features), np.isin(self.groups, _RELEVANCE)
         self._tune(
             [
                 MaternLinearPosterior(inputs[part], target[part], weight[part], *groups)
@@ -236,7 +228,7 @@ class GaussianProcess(CellRegressor):
         scales = ("columns", "centre", "scale")
         for name in (*scales, "weights", "variance", "linear", "noise", "kernel"):
             setattr(self, f"{name}_", getattr(other, f"{name}_"))
-        inputs = self._standardised(features)
+        inputs = self._input_scale.standardised(features)
         return self._fit_tuned(other.space_, inputs, y, target, weight, hashes)
 
     def _standardised_labels(
@@ -285,7 +277,7 @@ class GaussianProcess(CellRegressor):
         check_is_fitted(self)
         self._restore_training()
         n, k = len(self.dual_), len(features.vertex)
-        inputs = self._weighted(features)
+        inputs = self.weighted_inputs(features)
         between = self.kernel_.covariance(self.inputs_, inputs)  # [n, k]
         corner = self._covariance(inputs, 1.0)
         new_rows = torch.linalg.solve_triangular(self.factor_, between, upper=False)  # [n, k]
@@ -346,19 +338,11 @@ class GaussianProcess(CellRegressor):
         process has many more cells than are tuned on, or the hyper-parameters of another process,
         its own leave-one-out residuals are as good; with one graph they are the only ones.
         """
-        graph = np.arange(len(y))
-        if hashes is not None:
-            graph = np.unique(hashes, return_inverse=True)[1]
         order = np.random.default_rng(self.random_state).permutation(len(y))
-        # Graphs in the order of their first cells: the halves are those of the cells themselves
-        # where no graph appears twice.
-        graphs, first = np.unique(graph[order], return_index=True)
-        in_order = graphs[np.argsort(first)]
-        if self._given_std is not None or len(y) > 2 * self.tuning_cells or len(graphs) == 1:
+        halves = halves_of_graphs(hashes, order)
+        if self._given_std is not None or len(y) > 2 * self.tuning_cells or not len(halves[0]):
             return y - self.loo_mean_
         residuals = np.empty(len(y))
-        in_first = np.isin(graph[order], in_order[: len(graphs) // 2])
-        halves = order[in_first], order[~in_first]
 
         def left_out(tuned: NDArray[np.int64]) -> NDArray[np.float64]:
             process = GaussianProcess(**self.get_params())
@@ -400,9 +384,13 @@ class GaussianProcess(CellRegressor):
             features: Of the ``N`` cells.
             weights: The noise of a label is divided by its weight ``[N]``, None for 1.
         """
-        inputs = self._weighted(features)
+        inputs = self.weighted_inputs(features)
         covariance = self._covariance(inputs, 1.0 if weights is None else torch.as_tensor(weights))
         return np.asarray(torch.linalg.inv(covariance).numpy())
+
+    def weighted_inputs(self, features: CellFeatures) -> Tensor:
+        """Return the inputs of the kernel's methods, ``[N, d]``, from features of ``N`` cells."""
+        return self._input_scale.weighted(features, self.weights_)
 
     def predict_features(
         self, features: CellFeatures, with_std: bool = True
@@ -411,93 +399,13 @@ class GaussianProcess(CellRegressor):
         if not with_std:
             mean = self.posterior_means(features, self.dual_[:, None])[:, 0]
             return mean * self.std_ + self.mean_, np.zeros(len(mean))
-        inputs = self._weighted(features)
+        inputs = self.weighted_inputs(features)
         between = self.kernel_.covariance(inputs, self.inputs_)
         mean = (between @ self.dual_).numpy() * self.std_ + self.mean_
         explained = torch.linalg.solve_triangular(self.factor_, between.T, upper=False)
         prior = self.kernel_.variances(inputs)
         variance = (prior - explained.square().sum(dim=0)).clamp(min=0) + self.noise_
         return mean, variance.sqrt().numpy() * self.std_
-
-    def whitened(self, features: CellFeatures, count: int) -> WhitenedCells:
-        """Return whitened covariances of ``N`` cells with the first ``count`` training cells."""
-        inputs = self._weighted(features)
-        squares = vector_norm(inputs, dim=1).square()
-        between = self.kernel_.covariance(self.inputs_[:count], inputs, squares)  # [count, N]
-        factor = self.factor_[:count, :count]
-        rows = torch.linalg.solve_triangular(factor, between, upper=False).T
-        variances = self.kernel_.variances(inputs, squares) - vector_norm(rows, dim=1).square()
-        kept = inputs.float()
-        # Of the inputs as they are kept: a distance is a difference of large terms.
-        squares = vector_norm(kept, dim=1, dtype=torch.float64).square()
-        none = rows.new_empty(0, len(kept))
-        return WhitenedCells(kept, squares, rows.float(), variances, none, self.inputs_[:0])
-
-    def added_cells(self, count: int) -> AddedCells:
-        """Return the training cells after the first ``count``, for :meth:`predict_whitened`."""
-        inputs, first = self.inputs_[count:], self.inputs_[:count]
-        # LAPACK works on columns: a part of the factor would be copied for each product.
-        factor = self.factor_[:count, :count].mT.contiguous().mT
-        rows = torch.empty(len(inputs), count, dtype=torch.float64)
-        for start in range(0, len(inputs), _ADDED_AT_ONCE):
-            part = inputs[start : start + _ADDED_AT_ONCE]
-            # Products of one size: rounding depends on the size, not on the other columns.
-            filled = inputs.new_zeros(_ADDED_AT_ONCE, inputs.shape[1])
-            filled[: len(part)] = part
-            between = self.kernel_.covariance(first, filled)
-            found = torch.linalg.solve_triangular(factor, between, upper=False)
-            rows[start : start + len(part)] = found.T[: len(part)]
-        targets = self.factor_[:, :count].T @ self.dual_
-        return AddedCells(
-            inputs, rows, targets, self.dual_[count:], self.factor_[count:, count:].contiguous()
-        )
-
-    def predict_whitened(
-        self, cells: WhitenedCells, added: AddedCells, with_std: bool = True
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return :meth:`predict_features` to 1e-6, with covariances of the added cells only.
-
-        The mean is the whitened rows times the whitened targets plus the covariances with the
-        added cells, given the others, times their part of the dual vector. The variance follows by
-        another whitening of these covariances (Rasmussen and Williams, 2006, algorithm 2.1).
-        Covariances that are computed are kept in ``cells``.
-        """
-        known = cells.num_known(added.inputs)
-        cells.added = cells.added[:known]  # an interruption leaves no covariances of others
-        mean = self._whitened_means(cells, added, known)
-        cells.added = added.inputs
-        deviations = torch.zeros_like(cells.variances)
-        if with_std:
-            covariances = cells.covariances[: len(added.inputs)].double()
-            rows = torch.linalg.solve_triangular(added.factor, covariances, upper=False)  # [k, N]
-            variances = cells.variances - rows.square().sum(dim=0)
-            deviations = (variances.clamp(min=0) + self.noise_).sqrt()
-        return mean.numpy() * self.std_ + self.mean_, deviations.numpy() * self.std_
-
-    def _whitened_means(self, cells: WhitenedCells, added: AddedCells, known: int) -> Tensor:
-        """Return means ``[N]`` of standardised labels, all but ``known`` covariances being new."""
-        new = slice(known, len(added.inputs))
-        if compiled_enabled():
-            from pyg_nas.engine.numba_whitened import whitened_means
-
-            means = whitened_means(
-                cells.inputs.numpy(),
-                cells.squares.numpy(),
-                cells.rows.numpy(),
-                cells.covariances.numpy(),
-                added.targets.numpy(),
-                added.dual.numpy(),
-                added.inputs[new].numpy(),
-                added.rows[new].numpy(),
-                known,
-                float(self.kernel_.variance),
-                float(self.kernel_.linear),
-            )
-            return torch.from_numpy(means)
-        rows, inputs = cells.rows.double(), cells.inputs.double()
-        between = self.kernel_.covariance(added.inputs[new], inputs, cells.squares)
-        cells.covariances[new] = (between - added.rows[new] @ rows.T).float()
-        return rows @ added.targets + added.dual @ cells.covariances[: new.stop].double()
 
     @torch.no_grad()
     def posterior_means(self, features: CellFeatures, duals: Tensor) -> NDArray[Any]:
@@ -508,7 +416,7 @@ class GaussianProcess(CellRegressor):
             duals: ``[n, K]``: the inverse covariance of the ``n`` training cells, noise
                 included, times their targets. Covariances are computed in their precision.
         """
-        inputs = self._weighted(features)
+        inputs = self.weighted_inputs(features)
         return np.asarray(self.kernel_.posterior_means(inputs, self.inputs_, duals).numpy())
 
     def check_shapes(self) -> None:
@@ -527,6 +435,10 @@ class GaussianProcess(CellRegressor):
     def check_fitted_state(self) -> None:
         """Compute all attributes that follow from a state that was read."""
         self.kernel_ = MaternLinearKernel(self.weights_, self.variance_, self.linear_)
+
+    @property
+    def _input_scale(self) -> InputScale:
+        return InputScale(tuple(self.groups), self.columns_, self.centre_, self.scale_)
 
     def _set_unit(self, y: NDArray[np.float64], weights: NDArray[np.float64] | None) -> None:
         self.mean_, self.std_ = map(float, mean_and_scale(y, weights))
@@ -554,27 +466,11 @@ class GaussianProcess(CellRegressor):
         """Take labels ``[n]``, standardised too, and the diagonal of the inverse covariance."""
         self._labels, self._inverse, self._weight = y, diagonal, weight
         self.dual_: Tensor = solved(self.factor_, target)
-        # Leave-one-out in closed form, Rasmussen and Williams, equations 5.10 to 5.12. The noise
-        # of a label of weight 1 is put in place of the label's own.
-        residual, variance = self.dual_ / diagonal, 1 / diagonal
-        copies = self._copies()
-        for rows, block in zip(copies, inverse_blocks(self.factor_, copies), strict=True):
-            # The same by blocks: the inverse of the inverse's block is the covariance of these
-            # labels given all others.
-            covariance = torch.linalg.inv(block)
-            residual[rows], variance[rows] = covariance @ self.dual_[rows], covariance.diagonal()
+        residual, variance = left_out_errors(self.factor_, self.dual_, diagonal, self.hashes_)
         self.loo_mean_ = y - residual.numpy() * self.std_
+        # The noise of a label of weight 1 is put in place of the label's own.
         extra = self.noise_ * (1 - 1 / weight)
         self.loo_std_ = (variance + extra).sqrt().numpy() * self.std_
-
-    def _copies(self) -> list[Tensor]:
-        """Return the rows of each graph that appears more than once."""
-        if self.hashes_ is None:
-            return []
-        _, graph, count = np.unique(self.hashes_, axis=0, return_inverse=True, return_counts=True)
-        rows = np.argsort(graph, kind="stable")
-        groups = np.split(rows, np.cumsum(count)[:-1])
-        return [torch.from_numpy(group) for group in groups if len(group) > 1]
 
     def _covariance(self, inputs: Tensor, weight: Tensor | float) -> Tensor:
         """Return the covariance ``[n, n]`` of labels of these weights, noise included."""
@@ -582,58 +478,14 @@ class GaussianProcess(CellRegressor):
         covariance.diagonal().add_(self.noise_ / weight)
         return covariance
 
-    def _input_groups(self, features: CellFeatures) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the group of each input ``[d]``, and of which groups inputs have own scales."""
-        widths = [features.groups[name].shape[1] for name in self.groups]
-        group = np.repeat(np.arange(len(widths)), widths)[self.columns_]
-        return group, np.array([name in _RELEVANCE for name in self.groups])
-
-    def _raw(self, features: CellFeatures) -> NDArray[np.float32]:
-        return np.concatenate([features.groups[name] for name in self.groups], axis=1)
-
-    def _standardised(self, features: CellFeatures) -> Tensor:
-        # In double precision, as the centre is.
-        standard = select_columns(self._raw(features), self.columns_) - self.centre_
-        standard /= self.scale_
-        # A feature far outside the range of the training cells has no further information.
-        return torch.from_numpy(np.clip(standard, -_MOST_SPREAD, _MOST_SPREAD, out=standard))
-
-    def _weighted(self, features: CellFeatures) -> Tensor:
-        """Return weighted inputs ``[N, d]``, the same to the last bit in compiled code."""
-        raw = self._raw(features)
-        if len(raw) < _FEWEST_COMPILED or not compiled_enabled():
-            return self.kernel_.scaled(self._standardised(features))
-        from pyg_nas.engine.numba_inputs import weighted_inputs
-
-        check_columns(self.columns_, raw.shape[1])
-        scales = self.centre_, self.scale_, self.weights_.numpy()
-        return torch.from_numpy(weighted_inputs(raw, self.columns_, *scales, _MOST_SPREAD))
-
     @torch.no_grad()
     def _tune(self, posteriors: list[MaternLinearPosterior]) -> None:
-        """Maximise the posterior of the hyper-parameters.
-
-        Args:
-            posteriors: The last one is maximised. Each takes an equal part of the steps.
-        """
-        posterior = posteriors[-1]
-        logarithms = posterior.start()
-        mean, square = torch.zeros_like(logarithms), torch.zeros_like(logarithms)
-        beta2 = ADAM_BETAS[1]
-        rates, betas = one_cycle(self.steps, highest=0.1, rising=0.1)
-        for step, (rate, beta1) in enumerate(zip(rates, betas, strict=True), 1):
-            current = posteriors[(step - 1) * len(posteriors) // self.steps]
-            # A posterior grows with its cells: in the unit of the last one.
-            scale = len(posterior.targets) / len(current.targets)
-            gradient = scale * current.loss_and_gradient(logarithms)[1]
-            mean = beta1 * mean + (1 - beta1) * gradient
-            square = beta2 * square + (1 - beta2) * gradient**2
-            root = (square / (1 - beta2**step)).sqrt() + ADAM_EPSILON
-            logarithms = logarithms - rate / (1 - beta1**step) * mean / root
-        kernel = posterior.kernel(logarithms)
+        """Set the hyper-parameters that maximise the last of posteriors."""
+        logarithms = most_likely(posteriors, self.steps)
+        kernel = posteriors[-1].kernel(logarithms)
         self.weights_ = kernel.weights
         self.variance_, self.linear_ = float(kernel.variance), float(kernel.linear)
-        self.noise_ = float(posterior.noise(logarithms))
+        self.noise_ = float(posteriors[-1].noise(logarithms))
         self.kernel_ = MaternLinearKernel(self.weights_, self.variance_, self.linear_)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from copy import copy
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +11,6 @@ import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 
-from pyg_nas.compute.jit import ENGINE_VARIABLE
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import cell_features
 from pyg_nas.graphs.cell_array import CellArray
@@ -43,7 +40,7 @@ def reference(process: GaussianProcess, rows: np.ndarray) -> GaussianProcessRegr
 
 
 def test_posterior_against_scikit_learn(process: GaussianProcess) -> None:
-    inputs = process._standardised(cell_features(CELLS[60:])) * process.weights_
+    inputs = process.weighted_inputs(cell_features(CELLS[60:]))
     mean, std = reference(process, np.arange(60)).predict(inputs.numpy(), return_std=True)
     ours, spread = process.predict(CELLS[60:], return_std=True)
     np.testing.assert_allclose(ours, mean * process.std_ + process.mean_, rtol=1e-5)
@@ -130,7 +127,7 @@ def test_hyper_parameters_are_likelier_than_scikit_learns_optimum_of_one_length(
         + ConstantKernel(0.1) * DotProduct(1e-9, "fixed")
         + WhiteKernel(0.1)
     )
-    inputs = process._standardised(cell_features(CELLS[:60])).numpy()
+    inputs = process._input_scale.standardised(cell_features(CELLS[:60])).numpy()
     target = (Y[:60] - process.mean_) / process.std_
     plain = GaussianProcessRegressor(kernel).fit(inputs, target)
     assert likelihoods[200] > likelihoods[60] > plain.log_marginal_likelihood_value_
@@ -243,65 +240,6 @@ def test_a_state_of_more_columns_than_features_is_refused(
         tensors[name] = zero.expand([*tensors[name].shape[:-1], width])
     with pytest.raises(ModelError, match=r"182 columns of 181 features|features, at most 100,000"):
         write_state(GaussianProcess(), tensors, values, shapes_only=True)
-
-
-def test_many_cells_have_the_inputs_of_few_to_the_last_bit(
-    process: GaussianProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    features = cell_features(sample_cells(1_100, seed=1))
-    compiled = process.whitened(features, 60).inputs
-    monkeypatch.setenv(ENGINE_VARIABLE, "torch")
-    np.testing.assert_array_equal(process.whitened(features, 60).inputs, compiled)
-
-
-@pytest.mark.parametrize("count", [10, 1_100])
-def test_columns_that_features_do_not_have_are_refused(
-    process: GaussianProcess, count: int
-) -> None:
-    damaged = copy(process)
-    damaged.columns_ = process.columns_.copy()
-    damaged.columns_[3] = 181
-    features = cell_features(sample_cells(count, seed=1))
-    with pytest.raises(ModelError, match="a model's columns must be whole numbers from 0 to 180"):
-        damaged.predict_features(features)
-
-
-@pytest.mark.parametrize("sizes", [[10], [5, 10]])
-def test_tuning_takes_the_steps_of_torchs_adam(sizes: list[int]) -> None:
-    scale = torch.tensor([1.0, 10.0, 0.1], dtype=torch.float64)
-
-    class Posterior:
-        """Its loss is a quadratic function of three logarithms of different scales.
-
-        It is proportional to the number of targets.
-        """
-
-        def __init__(self, size: int) -> None:
-            self.targets = torch.zeros(size)
-
-        def start(self) -> torch.Tensor:
-            return torch.ones(3, dtype=torch.float64)
-
-        def loss_and_gradient(self, logarithms: torch.Tensor) -> tuple[float, torch.Tensor]:
-            return 0.0, len(self.targets) * scale * (logarithms + 2)
-
-        def kernel(self, logarithms: torch.Tensor) -> SimpleNamespace:
-            return SimpleNamespace(weights=logarithms, variance=1.0, linear=1.0)
-
-        def noise(self, logarithms: torch.Tensor) -> float:
-            return 1.0
-
-    last = Posterior(10)
-    parameter = torch.nn.Parameter(last.start())
-    adam = torch.optim.Adam([parameter], lr=0.1)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 0.1, total_steps=40, pct_start=0.1)
-    for _ in range(40):
-        parameter.grad = last.loss_and_gradient(parameter.detach())[1]
-        adam.step()
-        cycle.step()
-    process = GaussianProcess(steps=40)
-    process._tune([Posterior(size) for size in sizes])  # type: ignore[misc]
-    torch.testing.assert_close(process.weights_, parameter.detach(), rtol=1e-10, atol=0)
 
 
 @pytest.mark.parametrize(

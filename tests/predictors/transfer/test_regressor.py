@@ -76,7 +76,7 @@ def test_the_slopes_are_those_of_a_bayesian_regression() -> None:
     features = extended_features(CELLS[:30], model._extra_groups())
     process = space_process(CELLS.space, model.tables_, tuple(model._extra_groups()))
     assert process is not None
-    inputs = process.kernel_.scaled(process._standardised(features))
+    inputs = process.weighted_inputs(features)
     covariance = process.kernel_.covariance(inputs, inputs).numpy() + process.noise_ * np.eye(30)
     scores = np.stack([process_scores(CELLS[:30], shipped_names()), signal_scores(CELLS[:30])])
     scores -= scores.mean(axis=1, keepdims=True)
