@@ -37,6 +37,7 @@ from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProces
 from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import latent_labels, latent_parts
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 RECIPES = ("best", "best without transfer", "fast", "networks alone", "one network")
@@ -113,7 +114,7 @@ def process_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
                 map(without_scale, draw.features) if name == WITHOUT_SCALE else draw.features
             )
             process = GaussianProcess(groups, random_state=draw.seed)
-            process.fit_features(draw.cells[0].space, known, target)
+            process.fit_features(draw.cells[0].space, LabelledFeatures(known, target))
             predicted, _ = process.predict_features(others, with_std=False)
             found[name].append(kendall_tau(draw.labels[1], predicted))
     return found
@@ -132,7 +133,8 @@ def network_taus(draws: Sequence[Draw]) -> dict[str, list[float]]:
         for name, change in variants.items():
             known, others = map(change, draw.features)
             networks = ResidualGNNRegressor(MEMBERS, random_state=draw.seed)
-            networks.fit_features(draw.cells[0], known, latent_labels(draw.labels[0]))
+            data = LabelledFeatures(known, latent_labels(draw.labels[0]))
+            networks.fit_features(draw.cells[0], data)
             predicted = networks.predict_features(draw.cells[1], others).mean(axis=0)
             found[name].append(kendall_tau(draw.labels[1], predicted))
     return found

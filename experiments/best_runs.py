@@ -32,6 +32,7 @@ from pyg_nas.predictors.baselines import ParameterCountRegressor, boosted_trees,
 from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import LabelTransform
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.transfer.digits import transfer_features
 from pyg_nas.predictors.zero_cost import zero_cost_features
@@ -72,7 +73,8 @@ class OnRanks(RegressorMixin, BaseEstimator):
         process = GaussianProcess(
             (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP), random_state=self.random_state
         )
-        self.process_ = process.fit_features(X.space, all_features(X), self.transform_.forward(y))
+        data = LabelledFeatures(all_features(X), self.transform_.forward(y))
+        self.process_ = process.fit_features(X.space, data)
         return self
 
     def predict(self, X: CellArray) -> np.ndarray:

@@ -41,6 +41,7 @@ from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 
 BUDGETS = (4, 12, 36, 108)
 # A failed run is far from all others and would dominate the covariance.
@@ -71,7 +72,7 @@ def one_draw(table: Table, draw: int, train: int) -> dict[str, float]:
         labels = table.label(replace(PAPER_LABEL, budget=budget, resample_below=below))
         scores = latent_labels(labels[np.concatenate([rows, unseen])])
         process = GaussianProcess(WHOLE, random_state=draw)
-        process.fit_features(table.space, known, scores[:train])
+        process.fit_features(table.space, LabelledFeatures(known, scores[:train]))
         predicted.append(process.predict_features(others, with_std=False)[0])
         left_out.append(scores[:train] - process.loo_mean_)
         errors.append(scores[train:] - predicted[-1])

@@ -28,6 +28,7 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.io.files import atomic_path
 from pyg_nas.measure.zero_cost import NUMBERS, zero_cost_numbers
 from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.storage.folder import save_model
 
 SAMPLE_SEED = 1
@@ -106,7 +107,7 @@ def _trained(
     network = ResidualGNNRegressor(
         members, **NETWORK, progress=lambda epoch, loss: print(epoch, loss, flush=True)
     )
-    return network.fit_features(cells, features, targets)
+    return network.fit_features(cells, LabelledFeatures(features, targets))
 
 
 def _explained(network: ResidualGNNRegressor, targets: Array) -> dict[str, float]:

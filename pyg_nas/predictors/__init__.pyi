@@ -17,6 +17,7 @@ from .gnn import TwoStageRegressor as TwoStageRegressor
 from .hybrid import BestRegressor as BestRegressor
 from .hybrid import HybridRegressor as HybridRegressor
 from .label_transform import LabelTransform as LabelTransform
+from .labelled_features import LabelledFeatures as LabelledFeatures
 from .model_selection import TuneResult as TuneResult
 from .model_selection import TuneSettings as TuneSettings
 from .model_selection import tune as tune

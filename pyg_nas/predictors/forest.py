@@ -19,6 +19,7 @@ from pyg_nas.features.graph_features import (
 from pyg_nas.features.paths import path_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.parameter_rules import SEED, whole
 from pyg_nas.predictors.scale import offset_and_range
 from pyg_nas.predictors.storage.state import Array, FeatureVersion, FittedState, Space
@@ -75,22 +76,20 @@ class FeatureForest(CellRegressor):
             SettingsError: If a label or weight is not finite or a setting is outside its rule.
         """
         cells, labels, weights = weighted_cells(X, y, sample_weight)
-        return self.fit_features(cells, cell_features(cells), labels, weights)
+        return self.fit_features(cells, LabelledFeatures(cell_features(cells), labels, weights))
 
-    def fit_features(
-        self, cells: CellArray, features: CellFeatures, y: Labels, weights: Labels | None = None
-    ) -> FeatureForest:
-        """Fit to ``N`` cells and their features, labels ``[N]`` and weights above 0 ``[N]``."""
+    def fit_features(self, cells: CellArray, data: LabelledFeatures) -> FeatureForest:
+        """Fit to ``N`` cells whose features are known already, and their labels ``[N]``."""
         self.check_parameters()
         self.space_, self.feature_version_ = cells.space, FEATURE_VERSION
-        inputs = _inputs(cells, features)
-        offset, spread = offset_and_range(y)
+        inputs = _inputs(cells, data.features)
+        offset, spread = offset_and_range(data.labels)
         from sklearn.ensemble import ExtraTreesRegressor
 
         forest = ExtraTreesRegressor(
             self.num_trees, max_features=_SHARE_TRIED, bootstrap=True, oob_score=True,
             random_state=self.random_state, n_jobs=1,
-        ).fit(inputs, (y - offset) / spread, weights)  # fmt: skip
+        ).fit(inputs, (data.labels - offset) / spread, data.weights)  # fmt: skip
         trees = [tree.tree_ for tree in forest.estimators_]
         counts = [tree.node_count for tree in trees]
         self.roots_ = np.cumsum([0, *counts[:-1]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -44,6 +44,7 @@ from pyg_nas.predictors.gaussian_process.whitened import (
     whitened_cells,
 )
 from pyg_nas.predictors.label_transform import LabelTransform
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.parameter_rules import HYBRID_RULES
 from pyg_nas.predictors.refit_schedule import REFIT_GROWTH, cells_of_last_fit
 from pyg_nas.predictors.storage.state import Array, FittedState
@@ -182,33 +183,25 @@ class HybridRegressor(CellRegressor):
         self._set_transform(transform, weights is not None)
         self.extra_features_ = self._offered(cells, labels)
         features = extended_features(cells, self._all_groups(cells.space))
-        like = self._fit_prior(cells, features, labels, latent, weights)
-        latent = latent - self._prior_mean(cells)
+        data = LabelledFeatures(features, latent, weights, cells.hashes())
+        like = self._fit_prior(cells, labels, data)
+        data = replace(data, labels=latent - self._prior_mean(cells))
         process = GaussianProcess((*GROUPS, *self.extra_features_), random_state=self.random_state)
-        hashes = cells.hashes()
         if like is None:
-            process.fit_features(
-                cells.space, features, latent, weights, None, hashes, gradually=True
-            )
+            process.fit_features(cells.space, data, gradually=True)
         else:
-            process.fit_features_like(like, features, latent, weights, hashes)
+            process.fit_features_like(like, data)
         self.process_ = process
-        self.paths_ = self._fit_paths(cells, features, latent, weights)
+        self.paths_ = self._fit_paths(cells, data)
         self.networks_ = self._new_networks()
         if self.networks_ is not None:
-            self.networks_.fit_features(cells, features, latent, weights)
+            self.networks_.fit_features(cells, data)
         self.forest_ = None
         if cells.space.support.path_operations:
-            forest = FeatureForest(random_state=self.random_state)
-            self.forest_ = forest.fit_features(cells, features, latent, weights)
-
-        def unseen_residuals(process: GaussianProcess) -> NDArray[np.float64]:
-            given = features, latent, weights, hashes
-            return process.unseen_residuals(cells.space, *given)
-
-        alone = unseen_residuals(self.process_)
-        by_paths = None if self.paths_ is None else unseen_residuals(self.paths_)
-        self._set_ratio(latent, alone, by_paths, hashes)
+            self.forest_ = FeatureForest(random_state=self.random_state).fit_features(cells, data)
+        alone = self.process_.unseen_residuals(data)
+        by_paths = None if self.paths_ is None else self.paths_.unseen_residuals(data)
+        self._set_ratio(data.labels, alone, by_paths, cells.hashes())
         self._unseen = alone, self.process_.loo_std_
         self._calibrate(*self._unseen)
         self._training, self._first = (cells, labels, weights), len(cells)
@@ -304,30 +297,21 @@ class HybridRegressor(CellRegressor):
         )
 
     def _fit_prior(
-        self,
-        cells: CellArray,
-        features: CellFeatures,
-        labels: NDArray[np.float64],
-        latent: NDArray[np.float64],
-        weights: NDArray[np.float64] | None,
+        self, cells: CellArray, labels: NDArray[np.float64], data: LabelledFeatures
     ) -> GaussianProcess | None:
-        """Fit the prior mean; return a process with the hyper-parameters, or None to tune."""
+        """Fit the prior mean to cells, their labels ``[N]`` and latent labels.
+
+        Returns:
+            A process with the hyper-parameters, or None to tune them.
+        """
         return None
 
-    def _fit_paths(
-        self,
-        cells: CellArray,
-        features: CellFeatures,
-        latent: NDArray[np.float64],
-        weights: NDArray[np.float64] | None,
-    ) -> GaussianProcess | None:
+    def _fit_paths(self, cells: CellArray, data: LabelledFeatures) -> GaussianProcess | None:
         """Fit the process on path features; None in spaces without these, and to few cells."""
-        if PATH_GROUP not in features.groups or len(cells) < _LEAST_PATHS_CELLS:
+        if PATH_GROUP not in data.features.groups or len(cells) < _LEAST_PATHS_CELLS:
             return None
         process = GaussianProcess((*GROUPS, PATH_GROUP), random_state=self.random_state)
-        return process.fit_features(
-            cells.space, features, latent, weights, None, cells.hashes(), gradually=True
-        )
+        return process.fit_features(cells.space, data, gradually=True)
 
     def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
         """Return the mean of the latent labels ``[N]`` of cells before the process is fitted."""

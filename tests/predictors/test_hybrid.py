@@ -37,6 +37,7 @@ from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProces
 from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import LabelTransform, latent_labels
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.storage.folder import load_model, save_model
 from pyg_nas.predictors.transfer.digits import transfer_digest
@@ -283,7 +284,7 @@ def test_calibration_takes_residuals_that_the_process_did_not_see() -> None:
     fitted = HybridRegressor(ensemble_size=0, transfer=True).fit(CELLS[:60], Y[:60])
     cells = CELLS[:60]
     unseen = fitted.process_.unseen_residuals(
-        cells.space, known_features(cells), latent_labels(Y[:60])
+        LabelledFeatures(known_features(cells), latent_labels(Y[:60]))
     )
     expected = np.sort(np.abs(unseen) / fitted.process_.loo_std_)
     np.testing.assert_allclose(fitted.residuals_, expected, rtol=1e-3)
@@ -298,7 +299,7 @@ def test_calibration_skips_cells_whose_graph_the_networks_may_have_seen() -> Non
     assert networks is not None
     features = extended_features(CELLS[rows], fitted._extra_groups())
     alone = fitted.process_.unseen_residuals(
-        CELLS.space, features, latent, hashes=CELLS[rows].hashes()
+        LabelledFeatures(features, latent, hashes=CELLS[rows].hashes())
     )
     once = [i for i, row in enumerate(networks.held_out_) if row in range(30, 60)]
     assert 0 < len(once) < len(networks.held_out_)
@@ -464,7 +465,7 @@ def test_a_forest_has_a_share_where_a_space_has_path_features(tmp_path: Path) ->
     np.testing.assert_allclose(scores, 0.7 * process + 0.3 * trees, atol=1e-3)
     latent = latent_labels(y[:60])
     features = extended_features(cells[:60], fitted._extra_groups())
-    alone = fitted.process_.unseen_residuals(cells.space, features, latent)
+    alone = fitted.process_.unseen_residuals(LabelledFeatures(features, latent))
     joint = 0.7 * alone + 0.3 * (latent - fitted.forest_.out_of_bag_)
     ratio = np.abs(joint).mean() / np.abs(alone).mean()
     assert fitted.ratio_ == pytest.approx(ratio, rel=1e-3)
@@ -512,13 +513,14 @@ def test_many_cells_with_path_features_have_a_second_process(of_two: HybridRegre
         features.with_groups({PATH_GROUP: path_features(cells)})
         for cells, features in ((train, of_train), (unseen, of_unseen))
     )
+    with_paths = LabelledFeatures(paths_of_train, latent, hashes=train.hashes())
 
     def process(group: str) -> GaussianProcess:
         return GaussianProcess((*GROUPS, group), random_state=5).fit_features(
-            train.space, paths_of_train, latent, hashes=train.hashes(), gradually=True
+            train.space, with_paths, gradually=True
         )
 
-    forest = FeatureForest(random_state=5).fit_features(train, of_train, latent)
+    forest = FeatureForest(random_state=5).fit_features(train, LabelledFeatures(of_train, latent))
     first, second = process(ZERO_COST_GROUP), process(PATH_GROUP)
     expected = (
         0.35 * first.predict_features(of_unseen)[0]
@@ -528,10 +530,7 @@ def test_many_cells_with_path_features_have_a_second_process(of_two: HybridRegre
     np.testing.assert_allclose(
         scores, expected + 0.3 * forest.predict_features(unseen, of_unseen), atol=1e-4
     )
-    alone, by_paths = (
-        one.unseen_residuals(train.space, paths_of_train, latent, hashes=train.hashes())
-        for one in (first, second)
-    )
+    alone, by_paths = (one.unseen_residuals(with_paths) for one in (first, second))
     joint = 0.35 * alone + 0.35 * by_paths + 0.3 * (latent - forest.out_of_bag_)
     ratio = np.abs(joint).mean() / np.abs(alone).mean()
     assert of_two.ratio_ == pytest.approx(ratio, rel=1e-3)

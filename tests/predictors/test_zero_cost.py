@@ -20,6 +20,7 @@ from pyg_nas.measure.zero_cost import NUMBERS, zero_cost_numbers
 from pyg_nas.predictors import zero_cost
 from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.zero_cost import (
     propagation_numbers,
     zero_cost_digest,
@@ -108,7 +109,7 @@ def test_it_helps_to_rank_real_cells(real_table: Table) -> None:
     taus = []
     for groups in ((*GROUPS, ZERO_COST_GROUP), GROUPS):
         process = GaussianProcess(groups).fit_features(
-            real_table.space, known, latent_labels(labels[train])
+            real_table.space, LabelledFeatures(known, latent_labels(labels[train]))
         )
         predicted, _ = process.predict_features(others, with_std=False)
         taus.append(kendalltau(predicted, labels[unseen]).statistic)

@@ -23,6 +23,7 @@ from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.cost.operation_times import OperationTimes, other_labels
 from pyg_nas.predictors.gaussian_process.regressor import MOST_CELLS, GaussianProcess
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.networks.regressor import NetworkFeatureVersion, Networks, as_networks
 from pyg_nas.predictors.parameter_rules import LATENCY_RULES
 from pyg_nas.predictors.storage.state import Array, FittedState
@@ -214,7 +215,7 @@ class LatencyRegressor(CellRegressor):
         seconds, features = self._explained(work)
         self.targets_ = np.log(labels) - np.log(seconds)
         self.process_ = GaussianProcess(tuple(features.groups), random_state=self.random_state)
-        self.process_.fit_features(NETWORKS, features, self.targets_)
+        self.process_.fit_features(NETWORKS, LabelledFeatures(features, self.targets_))
         self.inputs_ = features.joined()
         self._fit_trees()
         self.operations_ = OperationTimes(random_state=self.random_state)

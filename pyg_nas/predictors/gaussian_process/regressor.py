@@ -35,6 +35,7 @@ from pyg_nas.predictors.gaussian_process.inputs import InputScale
 from pyg_nas.predictors.gaussian_process.kernels import MaternLinearKernel, MaternLinearPosterior
 from pyg_nas.predictors.gaussian_process.leave_one_out import halves_of_graphs, left_out_errors
 from pyg_nas.predictors.gaussian_process.tuning import most_likely
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.parameter_rules import SEED, anything, where, whole
 from pyg_nas.predictors.scale import mean_and_scale
 from pyg_nas.predictors.storage.state import Array, FeatureVersion, FittedState, Space
@@ -156,104 +157,86 @@ class GaussianProcess(CellRegressor):
         """
         cells, labels, weights = weighted_cells(X, y, sample_weight)
         check_not_too_many(cells)
-        return self.fit_features(
-            cells.space, cell_features(cells), labels, weights, hashes=cells.hashes()
-        )
+        data = LabelledFeatures(cell_features(cells), labels, weights, cells.hashes())
+        return self.fit_features(cells.space, data)
 
     def fit_features(
         self,
         space: SearchSpace,
-        features: CellFeatures,
-        y: NDArray[np.float64],
-        weights: NDArray[np.float64] | None = None,
+        data: LabelledFeatures,
         tuning: NDArray[np.int64] | None = None,
-        hashes: NDArray[np.bytes_] | None = None,
         gradually: bool = False,
     ) -> GaussianProcess:
         """Fit to cells whose features are known already.
 
         Args:
             space: Space of the ``N`` cells.
-            features: Features of the cells.
-            y: Labels ``[N]``.
-            weights: Weights above 0 ``[N]``, None for 1.
+            data: Their features and labels ``[N]``.
             tuning: Rows that the hyper-parameters are found on; None to draw them.
-            hashes: Hashes of the cells, ``S32 [N]``; None if no graph appears twice.
             gradually: Whether the first half of the tuning, far from the maximum, uses half of
                 the cells where there are many.
         """
         self.check_parameters()
         self._gradually = gradually
         self._given_std: float | None = None
-        target, weight = self._standardised_labels(y, weights)
-        scale = InputScale.fitted(tuple(self.groups), features, weights)
+        target, weight = self._standardised_labels(data)
+        scale = InputScale.fitted(tuple(self.groups), data.features, data.weights)
         self.columns_, self.centre_, self.scale_ = scale.columns, scale.centre, scale.scale
-        inputs = scale.standardised(features)
+        inputs = scale.standardised(data.features)
         if tuning is None:
-            tuning = np.random.default_rng(self.random_state).permutation(len(y))
+            tuning = np.random.default_rng(self.random_state).permutation(len(data))
         rows = torch.from_numpy(tuning[: self.tuning_cells])
         halved = gradually and len(rows) >= _FEWEST_HALVED
         parts = [rows[: len(rows) // 2], rows] if halved else [rows]
-        groups = scale.group_of_each(features), np.isin(self.groups, _RELEVANCE)
+        groups = scale.group_of_each(data.features), np.isin(self.groups, _RELEVANCE)
         self._tune(
             [
                 MaternLinearPosterior(inputs[part], target[part], weight[part], *groups)
                 for part in parts
             ]
         )
-        return self._fit_tuned(space, inputs, y, target, weight, hashes)
+        return self._fit_tuned(space, data, inputs, target, weight)
 
-    def fit_features_like(
-        self,
-        other: GaussianProcess,
-        features: CellFeatures,
-        y: NDArray[np.float64],
-        weights: NDArray[np.float64] | None = None,
-        hashes: NDArray[np.bytes_] | None = None,
-    ) -> GaussianProcess:
+    def fit_features_like(self, other: GaussianProcess, data: LabelledFeatures) -> GaussianProcess:
         """Fit to cells with the hyper-parameters of a process of the same space and features.
 
         The unit of labels and the scale of features are also taken from it.
 
         Args:
             other: The fitted process, whose label is similar.
-            features: Features of ``N`` cells.
-            y: Labels ``[N]``.
-            weights: Weights above 0 ``[N]``, None for 1.
-            hashes: Hashes of the cells, ``S32 [N]``; None if no graph appears twice.
+            data: Features and labels of ``N`` cells.
         """
         self.check_parameters()
         self._gradually, self._given_std = False, other.std_
-        target, weight = self._standardised_labels(y, weights)
+        target, weight = self._standardised_labels(data)
         scales = ("columns", "centre", "scale")
         for name in (*scales, "weights", "variance", "linear", "noise", "kernel"):
             setattr(self, f"{name}_", getattr(other, f"{name}_"))
-        inputs = self._input_scale.standardised(features)
-        return self._fit_tuned(other.space_, inputs, y, target, weight, hashes)
+        inputs = self._input_scale.standardised(data.features)
+        return self._fit_tuned(other.space_, data, inputs, target, weight)
 
-    def _standardised_labels(
-        self, y: NDArray[np.float64], weights: NDArray[np.float64] | None
-    ) -> tuple[Tensor, Tensor]:
+    def _standardised_labels(self, data: LabelledFeatures) -> tuple[Tensor, Tensor]:
         """Set the unit of labels ``[N]``; return them in it, and their weights ``[N]``."""
-        self._set_unit(y, weights)
-        target = torch.as_tensor((y - self.mean_) / self.std_)
-        return target, torch.ones_like(target) if weights is None else torch.as_tensor(weights)
+        self._set_unit(data.labels, data.weights)
+        target = torch.as_tensor((data.labels - self.mean_) / self.std_)
+        if data.weights is None:
+            return target, torch.ones_like(target)
+        return target, torch.as_tensor(data.weights)
 
     def _fit_tuned(
         self,
         space: SearchSpace,
+        data: LabelledFeatures,
         inputs: Tensor,
-        y: NDArray[np.float64],
         target: Tensor,
         weight: Tensor,
-        hashes: NDArray[np.bytes_] | None,
     ) -> GaussianProcess:
         """Fit to standardised inputs ``[N, d]`` and labels ``[N]`` with known hyper-parameters."""
         self.space_, self.feature_version_ = space, FEATURE_VERSION
         self.inputs_ = self.kernel_.scaled(inputs)
         self.factor_ = factored_in_place(self._covariance(self.inputs_, weight))
-        self.hashes_ = None if hashes is None else _as_integers(hashes)
-        self._set_targets(y, target, inverse_diagonal(self.factor_), weight)
+        self.hashes_ = None if data.hashes is None else _as_integers(data.hashes)
+        self._set_targets(data.labels, target, inverse_diagonal(self.factor_), weight)
         return self
 
     def update_features(
@@ -324,32 +307,27 @@ class GaussianProcess(CellRegressor):
         labels: NDArray[np.float64] = self._labels
         return labels
 
-    def unseen_residuals(
-        self,
-        space: SearchSpace,
-        features: CellFeatures,
-        y: NDArray[np.float64],
-        weights: NDArray[np.float64] | None = None,
-        hashes: NDArray[np.bytes_] | None = None,
-    ) -> NDArray[np.float64]:
+    def unseen_residuals(self, data: LabelledFeatures) -> NDArray[np.float64]:
         """Return residuals ``[N]`` of predictions that do not depend on the cell's own label.
 
         Leave-one-out residuals with hyper-parameters from the other half of the graphs. If the
         process has many more cells than are tuned on, or the hyper-parameters of another process,
         its own leave-one-out residuals are as good; with one graph they are the only ones.
+
+        Args:
+            data: What the process was fitted to.
         """
-        order = np.random.default_rng(self.random_state).permutation(len(y))
-        halves = halves_of_graphs(hashes, order)
-        if self._given_std is not None or len(y) > 2 * self.tuning_cells or not len(halves[0]):
-            return y - self.loo_mean_
-        residuals = np.empty(len(y))
+        order = np.random.default_rng(self.random_state).permutation(len(data))
+        halves = halves_of_graphs(data.hashes, order)
+        is_large = len(data) > 2 * self.tuning_cells
+        if self._given_std is not None or is_large or not len(halves[0]):
+            return data.labels - self.loo_mean_
+        residuals = np.empty(len(data))
 
         def left_out(tuned: NDArray[np.int64]) -> NDArray[np.float64]:
             process = GaussianProcess(**self.get_params())
-            process.fit_features(
-                space, features, y, weights, tuned, hashes, gradually=self._gradually
-            )
-            return y - process.loo_mean_
+            process.fit_features(self.space_, data, tuned, gradually=self._gradually)
+            return data.labels - process.loo_mean_
 
         # In parallel: matrices of this size gain little from torch's own threads.
         with single_threaded_pool(min(2, torch.get_num_threads())) as pool:

@@ -32,6 +32,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
 from pyg_nas.predictors.base import CellRegressor
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.parameter_rules import (
     DEPTH,
     DROPOUT,
@@ -183,27 +184,21 @@ class ResidualGNNRegressor(ResidualEnsemble):
             SettingsError: If a label or weight is not finite or a setting is outside its rule.
         """
         cells, labels, weights = weighted_cells(X, y, sample_weight)
-        return self.fit_features(cells, cell_features(cells), labels, weights)
+        return self.fit_features(cells, LabelledFeatures(cell_features(cells), labels, weights))
 
     def epochs_for(self, cells: int) -> int:
         """Return the passes over a number of training cells."""
         return self.epochs or int(np.clip(round(200 * (172 / cells) ** 0.3), 60, 200))
 
-    def fit_features(
-        self,
-        cells: CellArray,
-        features: CellFeatures,
-        y: NDArray[np.float64],
-        weights: NDArray[np.float64] | None = None,
-    ) -> ResidualGNNRegressor:
+    def fit_features(self, cells: CellArray, data: LabelledFeatures) -> ResidualGNNRegressor:
         """Fit to cells whose features are known already.
 
         Args:
             cells: ``N`` cells.
-            features: Features of the cells.
-            y: Labels ``[N]``, or several to a cell ``[N, K]``; predictions have their shape.
-            weights: Weights above 0 ``[N]``, None for 1.
+            data: Their features, and labels ``[N]``, or several to a cell ``[N, K]``; predictions
+                have their shape.
         """
+        features, y, weights = data.features, data.labels, data.weights
         self.check_parameters()
         self.space_, self.feature_version_ = cells.space, FEATURE_VERSION
         self.hidden_ = self.hidden or _width(len(cells))

@@ -19,6 +19,7 @@ from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.baselines import FeatureRegressor, boosted_trees, random_forest
 from pyg_nas.predictors.gaussian_process.regressor import MOST_CELLS, GaussianProcess
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.parameter_rules import NETWORKS_RULES
 from pyg_nas.predictors.storage.state import Array, FittedState
 from pyg_nas.predictors.validation import checked_weights, finite_labels
@@ -161,7 +162,7 @@ class NetworkRegressor(CellRegressor):
                 f"got {len(networks):,}: train on a part of them, or use boosted-trees"
             )
         self.process_ = GaussianProcess(random_state=self.random_state).fit_features(
-            NETWORKS, network_features(networks), labels, weights
+            NETWORKS, LabelledFeatures(network_features(networks), labels, weights)
         )
         return self
 

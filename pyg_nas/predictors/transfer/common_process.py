@@ -34,6 +34,7 @@ from pyg_nas.io.array_cache import Arrays, cached_arrays
 from pyg_nas.metrics.ranks import ranks
 from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.storage.state import pack_state, unpack_state
 from pyg_nas.predictors.zero_cost import propagation_digest, propagation_numbers, rows_of_twins
 from pyg_nas.spaces.measurements import END, METRICS
@@ -73,7 +74,7 @@ def fit_common_process(tables: Sequence[Table]) -> GaussianProcess:
     features = CellFeatures(joined, np.concatenate([part.vertex for part in inputs]))
     labels = np.concatenate([table_latents(table) for table in tables])
     process = GaussianProcess((_GROUP,), tuning_cells=_TUNING_CELLS)
-    return process.fit_features(tables[0].space, features, labels)
+    return process.fit_features(tables[0].space, LabelledFeatures(features, labels))
 
 
 def table_latents(table: Table) -> Array:

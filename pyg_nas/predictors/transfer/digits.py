@@ -24,6 +24,7 @@ from pyg_nas.io.array_cache import Arrays, cached_arrays
 from pyg_nas.metrics.regression import spearman
 from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.storage.state import pack_state, unpack_state
 from pyg_nas.spaces.measurements import ACCURACIES, END, METRICS
 
@@ -145,6 +146,7 @@ def _fitted() -> Arrays:
     )
     latent = latent_labels(accuracies.reshape(len(table), -1))
     process = GaussianProcess(tuning_cells=_TUNING_CELLS)
-    process.fit_features(table.cells.space, cell_features(table.cells), latent[:, final_validation])
+    data = LabelledFeatures(cell_features(table.cells), latent[:, final_validation])
+    process.fit_features(table.cells.space, data)
     duals = torch.cholesky_solve(torch.from_numpy(latent), process.factor_)
     return {**pack_state(process), _DUALS: duals.float().numpy()}

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
 from pyg_nas.errors import ModelError
-from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
 from pyg_nas.predictors.hybrid import HybridRegressor
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.parameter_rules import TRANSFER_RULES
 from pyg_nas.predictors.storage.state import Array, FittedState
 from pyg_nas.predictors.transfer.common_process import (
@@ -72,13 +72,9 @@ class TransferRegressor(HybridRegressor):
         )
 
     def _fit_prior(
-        self,
-        cells: CellArray,
-        features: CellFeatures,
-        labels: NDArray[np.float64],
-        latent: NDArray[np.float64],
-        weights: NDArray[np.float64] | None,
+        self, cells: CellArray, labels: NDArray[np.float64], data: LabelledFeatures
     ) -> GaussianProcess | None:
+        latent, weights = data.labels, data.weights
         self.tables_ = self.usable_tables(cells, labels)
         self.slope_, self.signal_slope_ = 0.0, None
         self.digest_ = common_digest(self.tables_)
@@ -88,9 +84,9 @@ class TransferRegressor(HybridRegressor):
         if like is None:
             groups = (*GROUPS, *self.extra_features_)
             like = GaussianProcess(groups, random_state=self.random_state).fit_features(
-                cells.space, features, latent, weights, hashes=cells.hashes()
+                cells.space, data
             )
-        inverse = like.precision(features, weights)
+        inverse = like.precision(data.features, weights)
         scores = self._lines(cells, cells.space.support.propagation_file is not None)
         if len(scores) == 2:
             self.digest_ = common_digest(self.tables_, cells.space)

@@ -17,6 +17,7 @@ from pyg_nas.features.blocks import ExtraGroup, extended_features
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays, cached_arrays
 from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.storage.state import pack_state, unpack_state
 from pyg_nas.predictors.transfer.common_process import common_digest, table_latents
 
@@ -73,4 +74,4 @@ def _fit(
     rows = [i for i in smallest.tolist() if all(hashes[i] in known for known in latents)]
     labels = np.array([[known[hashes[i]] for known in latents] for i in rows]).mean(axis=1)
     kept = cells[np.array(rows)]
-    return process.fit_features(space, extended_features(kept, extra), labels)
+    return process.fit_features(space, LabelledFeatures(extended_features(kept, extra), labels))

@@ -18,6 +18,7 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gaussian_process import regressor as gaussian_process
 from pyg_nas.predictors.gaussian_process.kernels import MaternLinearPosterior
 from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.storage.folder import load_model, save_model
 from pyg_nas.predictors.storage.state import read_state, write_state
 from tests.renumbered import all_renumbered
@@ -68,7 +69,9 @@ def test_leave_one_out_against_refits(process: GaussianProcess) -> None:
 def test_the_hyper_parameters_of_another_process_and_not_its_cells(
     process: GaussianProcess,
 ) -> None:
-    alike = GaussianProcess().fit_features_like(process, cell_features(CELLS[60:]), Y[60:])
+    alike = GaussianProcess().fit_features_like(
+        process, LabelledFeatures(cell_features(CELLS[60:]), Y[60:])
+    )
     assert alike.std_ == process.std_
     assert alike.mean_ == pytest.approx(Y[60:].mean())
     np.testing.assert_array_equal(alike.weights_, process.weights_)
@@ -83,13 +86,13 @@ def test_learns_a_function_of_the_statistics(process: GaussianProcess) -> None:
 def test_unseen_residuals_have_no_part_of_their_own_label() -> None:
     process = GaussianProcess(steps=20).fit(CELLS, Y)
     features = cell_features(CELLS)
-    residuals = process.unseen_residuals(CELLS.space, features, Y)
+    residuals = process.unseen_residuals(LabelledFeatures(features, Y))
     assert len(residuals) == 80
     # With all labels but one the same, nothing about the odd one can be known.
     odd = np.zeros(80)
     odd[3] = 1.0
     again = GaussianProcess(steps=20).fit(CELLS, odd)
-    assert again.unseen_residuals(CELLS.space, features, odd)[3] > 0.5
+    assert again.unseen_residuals(LabelledFeatures(features, odd))[3] > 0.5
 
 
 def test_constant_labels_and_bad_settings() -> None:
@@ -134,21 +137,21 @@ def test_hyper_parameters_are_likelier_than_scikit_learns_optimum_of_one_length(
 
 
 def test_unseen_residuals_come_from_hyper_parameters_of_the_other_half() -> None:
-    features = cell_features(CELLS)
+    data = LabelledFeatures(cell_features(CELLS), Y)
     process = GaussianProcess(steps=20).fit(CELLS, Y)
-    residuals = process.unseen_residuals(CELLS.space, features, Y)
+    residuals = process.unseen_residuals(data)
     order = np.random.default_rng(0).permutation(80)
     for tuned, others in ((order[:40], order[40:]), (order[40:], order[:40])):
-        other = GaussianProcess(steps=20).fit_features(CELLS.space, features, Y, tuning=tuned)
+        other = GaussianProcess(steps=20).fit_features(CELLS.space, data, tuning=tuned)
         np.testing.assert_allclose(residuals[others], (Y - other.loo_mean_)[others], rtol=1e-6)
         assert not np.allclose(residuals[tuned], (Y - other.loo_mean_)[tuned], rtol=1e-3)
 
 
 def test_hyper_parameters_are_found_on_as_many_cells_as_asked_for() -> None:
-    features = cell_features(CELLS)
+    data = LabelledFeatures(cell_features(CELLS), Y)
     few = GaussianProcess(steps=20, tuning_cells=20, random_state=3).fit(CELLS, Y)
     rows = np.random.default_rng(3).permutation(80)[:20]
-    named = GaussianProcess(steps=20).fit_features(CELLS.space, features, Y, tuning=rows)
+    named = GaussianProcess(steps=20).fit_features(CELLS.space, data, tuning=rows)
     np.testing.assert_allclose(few.weights_.numpy(), named.weights_.numpy(), rtol=1e-9)
     assert few.noise_ == pytest.approx(named.noise_)
     assert len(few.dual_) == 80  # the process itself takes all
@@ -217,16 +220,12 @@ def test_a_label_has_no_part_in_the_residuals_of_its_copies() -> None:
     y[[0, 40]] += 5.0
     features, hashes = cell_features(CELLS[rows]), CELLS[rows].hashes()
     fitted = GaussianProcess(steps=20).fit(CELLS[rows], y)
-    residuals = fitted.unseen_residuals(CELLS.space, features, y, hashes=hashes)
+    residuals = fitted.unseen_residuals(LabelledFeatures(features, y, hashes=hashes))
     assert min(residuals[[0, 40]]) > 3
     # All cells of one graph: there are no others to predict it from.
     alone = GaussianProcess(steps=20).fit(CELLS[[0, 0, 0]], np.array([1.0, 2.0, 6.0]))
-    lonely = alone.unseen_residuals(
-        CELLS.space,
-        cell_features(CELLS[[0, 0, 0]]),
-        np.array([1.0, 2.0, 6.0]),
-        hashes=hashes[[0, 0, 0]],
-    )
+    one, labels = cell_features(CELLS[[0, 0, 0]]), np.array([1.0, 2.0, 6.0])
+    lonely = alone.unseen_residuals(LabelledFeatures(one, labels, hashes=hashes[[0, 0, 0]]))
     np.testing.assert_allclose(lonely, [-2, -1, 3], atol=1e-9)
 
 
@@ -259,12 +258,12 @@ def test_the_first_half_of_a_gradual_tuning_takes_half_of_the_cells(
 
     monkeypatch.setattr(MaternLinearPosterior, "loss_and_gradient", counted)
     monkeypatch.setattr(gaussian_process, "_FEWEST_HALVED", 60)
-    features = cell_features(CELLS[:60])
+    data = LabelledFeatures(cell_features(CELLS[:60]), Y[:60])
     process = GaussianProcess(steps=20)
-    process.fit_features(CELLS.space, features, Y[:60], gradually=gradually)
+    process.fit_features(CELLS.space, data, gradually=gradually)
     assert sizes == expected
     sizes.clear()
-    process.unseen_residuals(CELLS.space, features, Y[:60])
+    process.unseen_residuals(data)
     assert set(sizes) == {30}
 
 

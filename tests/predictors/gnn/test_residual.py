@@ -18,6 +18,7 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.dense_residual import DenseResidualInputs, dense_residual
 from pyg_nas.nn.residual_gnn import ResidualGNN, mask_shapes
 from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor, _width
+from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.storage.folder import load_model, save_model
 from pyg_nas.predictors.storage.state import read_state, write_state
 
@@ -63,7 +64,7 @@ def test_several_labels_of_a_cell_are_learned_together(tmp_path: Path) -> None:
     pair = np.stack([Y, 30 - 7 * CELLS.num_edges], axis=1)
     settings = {"hidden": 16, "epochs": 30, "dropout": 0.0}
     fitted = ResidualGNNRegressor(2, **settings).fit_features(
-        CELLS[:150], _features(CELLS[:150]), pair[:150]
+        CELLS[:150], LabelledFeatures(_features(CELLS[:150]), pair[:150])
     )
     members = fitted.predict_features(CELLS[150:], _features(CELLS[150:]))
     assert members.shape == (2, 250, 2)
@@ -76,7 +77,9 @@ def test_several_labels_of_a_cell_are_learned_together(tmp_path: Path) -> None:
     np.testing.assert_allclose(again, members, rtol=1e-9)
     # One column alone is the same training as a plain vector, but for its shape.
     column, vector = (
-        ResidualGNNRegressor(1, hidden=8, epochs=2).fit_features(CELLS, _features(CELLS), y)
+        ResidualGNNRegressor(1, hidden=8, epochs=2).fit_features(
+            CELLS, LabelledFeatures(_features(CELLS), y)
+        )
         for y in (Y[:, None], Y)
     )
     np.testing.assert_allclose(
