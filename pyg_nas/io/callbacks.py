@@ -6,6 +6,7 @@ of this package.
 
 from __future__ import annotations
 
+import atexit
 import math
 import warnings
 from collections.abc import Callable, Mapping
@@ -113,7 +114,8 @@ class MlflowLogger(Logger):
     """Sends figures to a run of MLflow, of its default experiment.
 
     Args:
-        uri: Where MLflow tracks runs: a server or a folder.
+        uri: Where MLflow tracks runs: a server, or a database such as ``sqlite:///runs.db``; recent
+            versions of MLflow refuse folders.
     """
 
     def __init__(self, uri: str) -> None:
@@ -121,6 +123,8 @@ class MlflowLogger(Logger):
 
         self._client = MlflowClient(tracking_uri=uri)
         self._run = self._client.create_run(experiment_id="0").info.run_id
+        # Or the run of an interrupted command would seem to go on for ever.
+        atexit.register(self._kill)
 
     def _send(self, step: int, named: dict[str, float]) -> None:
         for name, value in named.items():
@@ -129,6 +133,10 @@ class MlflowLogger(Logger):
     def _end(self, named: dict[str, float]) -> None:
         self._send(0, named)
         self._client.set_terminated(self._run)
+        atexit.unregister(self._kill)
+
+    def _kill(self) -> None:
+        self._try(self._client.set_terminated, self._run, "KILLED")
 
 
 def check_logger(text: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -70,8 +71,8 @@ def test_mlflow_gets_metrics_of_one_run(monkeypatch: pytest.MonkeyPatch) -> None
         def log_metric(self, run: str, name: str, value: float, step: int) -> None:
             seen.append((run, name, value, step))
 
-        def set_terminated(self, run: str) -> None:
-            seen.append(run)
+        def set_terminated(self, run: str, status: str | None = None) -> None:
+            seen.append((run, status))
 
     stand_in(monkeypatch, "mlflow")
     stand_in(monkeypatch, "mlflow.tracking", MlflowClient=Client)
@@ -82,8 +83,42 @@ def test_mlflow_gets_metrics_of_one_run(monkeypatch: pytest.MonkeyPatch) -> None
         "http://127.0.0.1:5000",
         ("r1", "query/accuracy", 0.75, 3),
         ("r1", "end/queries", 4.0, 0),
-        "r1",
+        ("r1", None),
     ]
+
+
+INTERRUPTED = """
+import sys
+from types import ModuleType, SimpleNamespace
+
+class Client:
+    def __init__(self, tracking_uri):
+        pass
+
+    def create_run(self, experiment_id):
+        return SimpleNamespace(info=SimpleNamespace(run_id="r1"))
+
+    def set_terminated(self, run, status=None):
+        print(run, status)
+
+tracking = ModuleType("mlflow.tracking")
+tracking.MlflowClient = Client
+sys.modules["mlflow.tracking"] = tracking
+from pyg_nas.io.callbacks import MlflowLogger
+logger = MlflowLogger("sqlite:///runs.db")
+if sys.argv[1] == "finished":
+    logger.on_end({})
+else:
+    raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize(("way", "said"), [("finished", "r1 None"), ("interrupted", "r1 KILLED")])
+def test_mlflow_does_not_show_an_interrupted_command_as_running(way: str, said: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, way]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == said
+    assert (done.returncode == 0) == (way == "finished")
 
 
 class Failing(Logger):
