@@ -76,7 +76,7 @@ def strategy(method: str, evaluator: TableEvaluator, recipe: str) -> tuple[Strat
     def make(n_train: int, seed: int) -> Any:
         # Result files are named gp.
         name = "small-gp" if recipe == "gp" else recipe
-        return make_estimator(name, evaluator.policy, seed=seed, device="cpu")
+        return make_estimator(name, evaluator.label, seed=seed, device="cpu")
 
     choices: dict[str, Callable[[], tuple[Strategy, int]]] = {
         "random": lambda: (RandomSearch(), BUDGETS["random"]),

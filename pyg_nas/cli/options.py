@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pyg_nas.compute.workers import MOST_WORKERS
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, listed, quoted
 from pyg_nas.io.callbacks import check_logger
 from pyg_nas.io.files import check_output
 from pyg_nas.io.limits import MOST_DIGITS, MOST_IMAGE_SIDE, MOST_SEED
@@ -234,8 +234,11 @@ def chosen_label(
     another budget a low accuracy does not mean a failed run. Both are then switched off.
 
     Raises:
-        SettingsError: If one is outside its rule, or a table of networks is given a budget or run.
+        SettingsError: If one is outside its rule, or a budget or run is given for a table of
+            networks or for a target, which is no result of training runs.
     """
+    from pyg_nas.spaces.measurements import METRICS
+
     if default.run is None and (budget, run) != (None, None):
         raise SettingsError("--budget and --run: a table of networks has neither budgets nor runs")
     given: dict[str, Any] = {}
@@ -245,4 +248,10 @@ def chosen_label(
         given |= {"budget": budget, "fallback": None, "resample_below": None}
     if run is not None:
         given["run"] = int(run) if run.isdecimal() and len(run) <= MOST_DIGITS else run
-    return replace(default, **given)
+    label = replace(default, **given)
+    if label.metric not in METRICS and (budget, run) != (None, None):
+        raise SettingsError(
+            f"--budget and --run choose training runs, and {quoted(label.metric)} is no result of "
+            f"one: they are for {listed(METRICS)}"
+        )
+    return label

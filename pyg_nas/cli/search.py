@@ -25,9 +25,7 @@ from pyg_nas.cli.options import (
     MaxParams,
     MaxTime,
     MaxTrainingTime,
-    Metric,
     TrainingSettingsFile,
-    check_label,
     longest_training,
     seed_option,
 )
@@ -138,7 +136,15 @@ def search(
     ] = None,
     settings: TrainingSettingsFile = None,
     image_size: ImageSize = None,
-    metric: Metric = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Table: the label that is searched for, by default validation accuracy: "
+            "test_accuracy, training_time, or a target such as latency. Accuracies are maximised, "
+            "costs minimised. Task: a function in place of accuracy, as in `measure`.",
+        ),
+    ] = None,
     split_seed: ImageSplitSeed = 0,
     runs: Annotated[
         int, typer.Option(min=1, max=MOST_RUNS, help="Task: runs of each cell, averaged.")
@@ -191,7 +197,6 @@ def search(
     check_device(device)
     if log is not None and seeds > 1:
         raise SettingsError(f"--log is for one search, got --seeds {seeds}")
-    check_label(None, budget, run)
     check_search_folder(out)
     searched = SearchTarget(
         target, budget, run, space, settings, image_size, metric, split_seed, runs, backend, workers

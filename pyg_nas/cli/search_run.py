@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyg_nas.search.constraints import Constraints
     from pyg_nas.search.early_stopping import EarlyStopping
     from pyg_nas.search.evaluators.evaluator import Evaluator
+    from pyg_nas.search.goal import Goal
     from pyg_nas.search.history import Query
     from pyg_nas.search.latency import LatencyModel
     from pyg_nas.search.methods.strategies import Strategy
@@ -75,7 +76,7 @@ class SearchRun:
                     seed,
                     self.constraints,
                     folder,
-                    _shown(advance, self.total, settings.score, self.logger),
+                    _shown(advance, self.total, self.evaluator.goal, self.logger),
                     self.early_stopping,
                 )
             if self.latencies is not None:
@@ -83,29 +84,31 @@ class SearchRun:
 
                 device = self.latency_device if is_device(self.latency_device) else None
                 write_latency(out, self.evaluator, self.latencies, result, device)
-            facts = SearchFacts(result, latency=stored_latency(out), score=settings.score)
+            facts = SearchFacts(result, latency=stored_latency(out))
             write_report(out, facts, settings)
         self.logger.on_end(_end_figures(result))
         return facts
 
 
 def _shown(
-    advance: Advance, total: int, score: str, logger: Callback
+    advance: Advance, total: int, goal: Goal, logger: Callback
 ) -> Callable[[int, Query], None]:
     """Move a bar by cells trained, with the best score so far beside it, and log each."""
     from pyg_nas.metrics.regression import are_fractions
-    from pyg_nas.search.search_folder.settings import ACCURACY
 
-    best = float("-inf")
+    best: float | None = None
 
     def on_query(index: int, query: Query) -> None:
         nonlocal best
-        if not query.outcome.stopped:
-            best = max(best, query.outcome.accuracy)
-        is_fraction = score.endswith(ACCURACY) and are_fractions([best])
-        shown = percent(best, 2) if is_fraction else f"{best:,.6g}"
-        # A resumed search may begin with a cell that is stopped early.
-        advance(index + 1, total, f"best {shown}" if best > float("-inf") else "")
+        value = query.outcome.accuracy
+        if not query.outcome.stopped and (best is None or goal.gain(value) > goal.gain(best)):
+            best = value
+        shown = ""  # a resumed search may begin with a cell that is stopped early
+        if best is not None:
+            is_fraction = goal.is_accuracy and are_fractions([best])
+            number = percent(best, 2) if is_fraction else f"{best:,.6g} {goal.unit}".rstrip()
+            shown = f"best {number}"
+        advance(index + 1, total, shown)
         logger.on_query(index, _figures(query))
 
     return on_query

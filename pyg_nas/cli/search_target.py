@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyg_nas.cli.options import check_settings_file, chosen_label
+from pyg_nas.cli.options import check_label, check_settings_file, chosen_label
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.errors import SettingsError
 
@@ -71,12 +71,12 @@ class SearchTarget:
             "--settings": self.settings,
             "--image-size": self.image_size,
             "--split-seed": self.split_seed or None,
-            "--metric": self.metric,
             "--runs": None if self.runs == 1 else self.runs,
             "--backend": None if self.backend == "sequential" else self.backend,
             "--workers": None if self.workers == 1 else self.workers,
         }
         _refuse(of_task, f"is for tasks, got the table {self.name}")
+        check_label(self.metric, self.budget, self.run)
         if self.of_networks:
             from pyg_nas.search.evaluators.network_list import check_list_method
 
@@ -117,11 +117,12 @@ class SearchTarget:
         from pyg_nas.search.evaluators.table import TableEvaluator
 
         if self.of_networks:
-            listed = NetworkTableEvaluator(NetworkTable.load(self.name))
-            yield listed, listed.label
+            networks = NetworkTable.load(self.name)
+            label = chosen_label(networks.default_label, self.metric, None, None)
+            yield NetworkTableEvaluator(networks, label), label
             return
         table = open_table(Path(self.name), self.space)
-        label = chosen_label(table.default_label, None, self.budget, self.run)
+        label = chosen_label(table.default_label, self.metric, self.budget, self.run)
         yield TableEvaluator(table, label), label
 
     @contextmanager

@@ -16,12 +16,11 @@ from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.report.columns import Column, name_column, percent_column
 from pyg_nas.report.page import Tile
-from pyg_nas.report.text import duration, quantity
+from pyg_nas.report.text import duration, quantity, rounded
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import identifier
 from pyg_nas.search.history import Query
 from pyg_nas.search.result import SearchResult
-from pyg_nas.search.search_folder.settings import ACCURACY
 from pyg_nas.visualization.charts import Chart
 from pyg_nas.visualization.figures import (
     pareto_chart,
@@ -33,6 +32,7 @@ from pyg_nas.visualization.figures import (
 
 Floats = NDArray[np.float64]
 
+_NAMES_OF_COSTS = {"parameters": ("parameters",), "seconds": ("training time",)}
 COST_NAMES = {"parameters": "trainable parameters", "seconds": "training time, s"}
 """Names of the costs of ``answer.json`` in reports."""
 
@@ -48,7 +48,6 @@ class SearchFacts:
         answer_runs: Accuracies of all measured runs of the answer, for a confidence interval.
         latency: Content of ``latency.json`` (:func:`~pyg_nas.search.latency.write_latency`), if
             latency was limited.
-        score: Name of the metric.
     """
 
     def __init__(
@@ -56,9 +55,8 @@ class SearchFacts:
         result: SearchResult,
         answer_runs: Sequence[float] = (),
         latency: Mapping[str, Any] | None = None,
-        score: str = ACCURACY,
     ) -> None:
-        self.score = score
+        self.goal = result.goal
         self.latency = latency
         self.result = result
         self.thing = result.thing
@@ -68,7 +66,7 @@ class SearchFacts:
         self.seconds = result.history.seconds
         self.stopped = result.stopped
         self.factor, self.unit = percent_or_value(
-            self.accuracy, None if score.endswith(ACCURACY) else False
+            self.accuracy, None if self.goal.is_accuracy else False
         )
 
     @cached_property
@@ -88,29 +86,38 @@ class SearchFacts:
 
     @property
     def costs(self) -> dict[str, Floats]:
-        """The costs that are known for any query, ``[Q]`` each, by the keys of COST_NAMES."""
+        """The costs that are known for any query, ``[Q]`` each, by the keys of COST_NAMES.
+
+        The goal of the search is none of them.
+        """
         costs = {"parameters": self.parameters, "seconds": self.seconds}
-        return {name: cost for name, cost in costs.items() if np.isfinite(cost).any()}
+        return {
+            name: cost
+            for name, cost in costs.items()
+            if np.isfinite(cost).any() and self.goal.name not in _NAMES_OF_COSTS[name]
+        }
 
     @property
     def fronts(self) -> dict[str, NDArray[np.int64]]:
-        """The queries on the Pareto front of accuracy and each cost, cheapest first."""
-        return {name: pareto_front(self.measured, cost) for name, cost in self.costs.items()}
+        """The queries on the Pareto front of the goal and each cost, cheapest first."""
+        gains = self.goal.gain(self.measured)
+        return {name: pareto_front(gains, cost) for name, cost in self.costs.items()}
 
     @property
     def columns(self) -> list[Column]:
         """The figures of every query."""
         test = _floats([query.outcome.test_accuracy for query in self.queries])
+        score, costs, unknown = self.goal.heading, self.costs, np.full(len(test), np.nan)
         position = np.arange(1.0, len(self.queries) + 1)
         names = [identifier(query.cell) for query in self.queries]
         return [
             *([name_column(names)] if self.thing == "network" else []),
-            percent_column(self.score, self.unit, self.factor * self.measured),
-            percent_column(f"predicted {self.score}", self.unit, self.factor * self.predicted),
-            percent_column(f"test {self.score}", self.unit, self.factor * test),
+            percent_column(score, self.unit, self.factor * self.measured),
+            percent_column(f"predicted {score}", self.unit, self.factor * self.predicted),
+            percent_column(f"test {score}", self.unit, self.factor * test),
             Column("query", position, lambda value: f"{value:.0f}"),
-            Column("parameters", self.parameters, quantity),
-            Column("training time", self.seconds, duration),
+            Column("parameters", costs.get("parameters", unknown), quantity),
+            Column("training time", costs.get("seconds", unknown), duration),
         ]
 
     @property
@@ -121,7 +128,8 @@ class SearchFacts:
         count = len(self.queries)
         if count == 1:
             return f"The only trained {self.thing}"
-        return f"The best of {count:,} trained {self.thing}s"
+        best = "best" if self.goal.larger_is_better else f"lowest {self.goal.name}"
+        return f"The {best} of {count:,} trained {self.thing}s"
 
     def answer(self) -> list[Tile]:
         """Return name, value and note of each figure of the answer."""
@@ -129,11 +137,14 @@ class SearchFacts:
         if answer is None:
             return []
         outcome = answer.outcome
-        facts = [Tile(f"validation {self.score}", self.percent(outcome.accuracy), self._interval())]
-        if outcome.test_accuracy is None:
-            facts.append(Tile(f"test {self.score}", "not measured"))
+        value = self.percent(outcome.accuracy)
+        if not self.goal.is_validated:
+            facts = [Tile(self.goal.name, value)]
         else:
-            facts.append(Tile(f"test {self.score}", self.percent(outcome.test_accuracy)))
+            facts = [Tile(self.goal.name, value, self._interval())]
+            test = outcome.test_accuracy
+            tested = "not measured" if test is None else self.percent(test)
+            facts.append(Tile(f"test {self.goal.score}", tested))
         facts.append(self._regret())
         if answer.parameters is not None:
             facts.append(Tile("trainable parameters", f"{answer.parameters:,}"))
@@ -194,7 +205,12 @@ class SearchFacts:
             # Of all queries, so that a dot's row is its query.
             fractions = bool(self.unit)
             charts += prediction_charts(
-                self.accuracy, predicted, fractions=fractions, name=self.score, thing=self.thing
+                self.accuracy,
+                predicted,
+                self.goal.larger_is_better,
+                fractions,
+                self.goal.heading,
+                self.thing,
             )
             if self.thing == "cell":
                 cells = CellArray.from_cells([query.cell for query in self.queries])
@@ -215,9 +231,10 @@ class SearchFacts:
             self.result.regret,
             seconds,
             f"the best {self.thing} {self._which}",
-            self.score,
+            self.goal.heading,
             bool(self.unit),
             self.thing,
+            self.goal.larger_is_better,
         )
 
     @property
@@ -231,16 +248,24 @@ class SearchFacts:
         """Return accuracy against each cost that is known and not the same for all cells."""
         return {
             name: pareto_chart(
-                self.measured, cost, COST_NAMES[name], self.score, bool(self.unit), self.thing
+                self.measured,
+                cost,
+                COST_NAMES[name],
+                self.goal.heading,
+                bool(self.unit),
+                self.thing,
+                self.goal.larger_is_better,
             )
             for name, cost in self.costs.items()
             if np.unique(cost[np.isfinite(cost) & ~self.stopped]).size > 1
         }
 
     def percent(self, value: float, unit: str = " %") -> str:
-        """Return an accuracy in percent; unchanged if the search is for another metric."""
-        shown = f"{self.factor * value:,.2f}{unit if self.unit else ''}"
-        return shown + score_note(self.score, value)
+        """Return an accuracy in percent, and the number of another goal with its unit."""
+        if self.unit:
+            return f"{self.factor * value:,.2f}{unit}"
+        shown = f"{rounded(value)} {self.goal.unit}".rstrip()
+        return shown + score_note(self.goal.score, value)
 
     def _interval(self) -> str:
         if len(self.answer_runs) < 2:

@@ -11,7 +11,7 @@ from pyg_nas.io.files import write_json, write_text
 from pyg_nas.io.text import counted, markdown
 from pyg_nas.report.network_drawings import network_drawings
 from pyg_nas.report.search_facts import COST_NAMES, SearchFacts
-from pyg_nas.report.text import excerpt
+from pyg_nas.report.text import excerpt, rounded
 from pyg_nas.search.domain import identifier, lists_networks
 from pyg_nas.search.search_folder.folder import ANSWER
 from pyg_nas.search.search_folder.settings import SearchSettings
@@ -45,7 +45,7 @@ def write_report(folder: Path, facts: SearchFacts, settings: SearchSettings) -> 
     if facts.queries:
         trained = counted(len(facts.queries), f"trained {facts.thing}")
         for name, chart in facts.pareto_charts().items():
-            title = f"{trained}: validation {facts.score}"
+            title = f"{trained}: {facts.goal.name}"
             pictures[f"pareto-{name}.svg"] = draw_charts([chart], title=title, size=(6.4, 4.4))
         if curves := facts.search_charts():
             pictures[CURVES] = draw_charts(curves)
@@ -78,13 +78,13 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: SearchSetting
     lines += ["", *(f"![{Path(name).stem}]({name})" for name in pictures)]
     for name, front in facts.fronts.items():
         cost_name, cost = COST_NAMES[name], facts.costs[name]
-        lines += ["", f"## Pareto front: {markdown(facts.score)} and {cost_name}", ""]
+        lines += ["", f"## Pareto front: {markdown(facts.goal.score)} and {cost_name}", ""]
         lines += [
-            f"| {facts.thing} | validation {markdown(facts.score)}{facts.unit} | {cost_name} |",
+            f"| {facts.thing} | {markdown(facts.goal.name)}{facts.unit} | {cost_name} |",
             "|---|---|---|",
         ]
         lines += [
-            f"| {_identified(facts.queries[i].cell)} | {facts.factor * facts.accuracy[i]:.2f} "
+            f"| {_identified(facts.queries[i].cell)} | {rounded(facts.factor * facts.accuracy[i])} "
             f"| {_amount(cost[i])} |"
             for i in front.tolist()
         ]

@@ -19,6 +19,7 @@ from pyg_nas.report.page import AnswerCard, Page
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.domain import lists_networks
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.result import SearchResult
 from pyg_nas.search.search_folder.stored import StoredSearch, stored_latency
 from pyg_nas.spaces.measurements import END, METRICS
@@ -48,12 +49,12 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     search = StoredSearch.read(folder, None if table is None else table.space)
     search.check_trained()
     settings, space, result = search.settings, search.space, search.result
-    facts = SearchFacts(result, _answer_runs(result, table), stored_latency(folder), settings.score)
+    facts = SearchFacts(result, _answer_runs(result, table), stored_latency(folder))
     rows = np.arange(len(facts.queries))
     cells = [query.cell for query in facts.queries]
     draw = network_drawings(folder, space)
     gallery, numbers = make_gallery(space, cells, facts.columns, rows, draw)
-    best = np.argsort(-facts.accuracy, kind="stable")[:_BEST]
+    best = np.argsort(-result.history.gains, kind="stable")[:_BEST]
     return Page(
         title=_title(search),
         subtitle=f"{_trained(len(rows), space)} trained.{_unfinished(search)}",
@@ -118,7 +119,7 @@ def _answer_card(
         text = f"Confirm the best cells with more runs and export a network{_named_again(search)}:"
         steps.append((text, command))
     # Networks of a table have one label each, cells may have several runs.
-    looked_up = kind == "table" and not lists_networks(search.space)
+    looked_up = kind == "table" and not lists_networks(search.space) and facts.goal == Goal()
     if answer is not None and looked_up and target is not None and not facts.answer_runs:
         command = f"pyg-nas report {name} {shlex.quote(target)}"
         steps.append(("Add an interval of the accuracy from the runs in the table:", command))
@@ -130,16 +131,20 @@ def _named_again(search: StoredSearch) -> str:
     """Return in words which code a command needs that only the user may name."""
     needed = {
         "--space": search.space.name not in space_names(),
-        "--metric": search.settings.score not in SCORES,
+        "--metric": search.settings.goal.score not in SCORES,
     }
     options = [option for option, is_own in needed.items() if is_own]
     return f", with {' and '.join(options)} as for the search" if options else ""
 
 
 def _answer_runs(result: SearchResult, table: Table | None) -> Sequence[float]:
-    """Return validation accuracies of the answer's runs at the table's largest budget."""
-    if result.answer is None or table is None or result.answer.cell not in table:
+    """Return validation accuracies of the answer's runs at the table's largest budget.
+
+    There is none if the search is for another label.
+    """
+    answer = result.answer
+    if answer is None or table is None or answer.cell not in table or result.goal != Goal():
         return ()
-    row = table.index_of(result.answer.cell)
+    row = table.index_of(answer.cell)
     runs = table.metrics[row, -1, :, END, METRICS.index("validation_accuracy")].astype(np.float64)
     return [float(value) for value in runs[np.isfinite(runs)]]

@@ -12,6 +12,7 @@ from pyg_nas.io.files import write_json
 from pyg_nas.io.text import counted
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions
+from pyg_nas.report.text import rounded
 from pyg_nas.search.result import SearchResult
 from pyg_nas.visualization.figures import regret_chart
 from pyg_nas.visualization.files import save_figure
@@ -45,19 +46,20 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
     if not len(reached):
         searches = counted(len(seeds), "search", "searches")
         return f"only {found} of {searches} found a {results[0].thing} within the constraints"
-    fractions, thing = are_fractions(results[0].history.accuracies), results[0].thing
+    goal, thing = results[0].goal, results[0].thing
+    fractions = goal.is_accuracy and are_fractions(results[0].history.accuracies)
     trained = (reached + 1).astype(np.float64)
     quartiles = np.stack([low, middle, high])
     curves = {f"median of {len(seeds)} searches": (trained, quartiles)}
-    chart = regret_chart(curves, fractions, thing=thing)
+    chart = regret_chart(curves, fractions, False, thing, goal.heading, goal.larger_is_better)
     figure = draw_charts([chart], title=chart.title, note=chart.note, size=(6.4, 4.4))
     save_figure(figure, folder / REGRET)
-    factor, unit = (100.0, " points") if fractions else (1.0, "")
-    ends = (factor * curve[-1] for curve in (middle, low, high))
+    factor, unit = (100.0, "points") if fractions else (1.0, goal.unit)
+    median, first, last = (rounded(factor * curve[-1]) for curve in (middle, low, high))
     return (
-        "median simple regret after {:,} {thing}s: {:,.2f}{unit} (quartiles {:,.2f} to {:,.2f}, "
-        "{} seeds)"
-    ).format(int(reached[-1]) + 1, *ends, len(seeds), unit=unit, thing=thing)
+        f"median simple regret after {int(reached[-1]) + 1:,} {thing}s: "
+        f"{f'{median} {unit}'.rstrip()} (quartiles {first} to {last}, {len(seeds)} seeds)"
+    )
 
 
 def regret_curves(results: Sequence[SearchResult]) -> NDArray[np.float64]:

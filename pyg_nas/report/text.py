@@ -8,6 +8,7 @@ from typing import Any
 from pyg_nas.io.text import time_unit
 
 MISSING = "–"
+_TWO_DECIMALS = 0.1  # from here on they have two significant digits or more
 _DEEPEST, _MOST_ITEMS, _LONGEST = 8, 100, 2_000
 
 
@@ -35,6 +36,11 @@ def excerpt(value: Any, depth: int = _DEEPEST) -> Any:
 def number(value: float, digits: int) -> str:
     """Return a fixed number of digits; a dash where the value is not known."""
     return f"{value:,.{digits}f}" if math.isfinite(value) else MISSING
+
+
+def rounded(value: float) -> str:
+    """Return a number with two decimals; with three significant digits if it is below 0.1."""
+    return f"{value:.3g}" if 0 < abs(value) < _TWO_DECIMALS else f"{value:,.2f}"
 
 
 def quantity(value: float) -> str:

@@ -142,7 +142,7 @@ class Search:
                 recipe=recipe,
                 acquisition=acquisition,
                 constraints=self.constraints,
-                label=LIVE_LABEL,
+                label=evaluator.label or LIVE_LABEL,
                 device=device,
                 check=not _is_begun(folder),
             )
@@ -155,7 +155,7 @@ class Search:
         if folder is not None:
             evaluator.save(folder.path)
         self.folder = folder
-        self.ledger = Ledger(folder, self.constraints.max_seconds)
+        self.ledger = Ledger(folder, self.constraints.max_seconds, evaluator.goal)
         self.exhausted = False
         self._asking = threading.Lock()
 

@@ -15,6 +15,7 @@ from pyg_nas.io.csv_rows import write_csv
 from pyg_nas.io.files import write_text
 from pyg_nas.io.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.search_folder.settings import SearchSettings
 from pyg_nas.search.search_folder.stored import StoredSearch
 from pyg_nas.visualization.figures import regret_chart
@@ -38,6 +39,7 @@ class RegretCurve:
         longest: Where the longest search ends.
         fractions: Whether accuracies are fractions, so that regret is shown in points.
         thing: What was trained: a cell or a network.
+        goal: What cells were compared by.
     """
 
     name: str
@@ -47,6 +49,7 @@ class RegretCurve:
     longest: float
     fractions: bool
     thing: str
+    goal: Goal
 
     def at(self, place: float) -> Floats:
         """Return the quartiles after ``place`` trained cells or seconds, ``[3]``."""
@@ -143,9 +146,12 @@ def _curve(name: str, members: Sequence[StoredSearch], by: str) -> RegretCurve:
     x = np.arange(begin, end + 1) if by == "runs" else np.geomspace(begin, end, _POINTS)
     values = [regret[_reached(place, x)] for place, regret in zip(places, regrets, strict=True)]
     quartiles = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
-    fractions = all(are_fractions(search.result.history.accuracies) for search in members)
+    goal = members[0].result.goal
+    fractions = goal.is_accuracy and all(
+        are_fractions(search.result.history.accuracies) for search in members
+    )
     longest = float(max(place[-1] for place in places))
-    return RegretCurve(name, x, quartiles, len(members), longest, fractions, thing)
+    return RegretCurve(name, x, quartiles, len(members), longest, fractions, thing, goal)
 
 
 def _reached(places: Floats, wanted: Floats | float) -> NDArray[np.int64]:
@@ -172,7 +178,10 @@ def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str
     table = latex_table(columns, rows, caption, "tab:searches")
     write_text(folder / "searches.tex", "% needs \\usepackage{booktabs}\n" + table)
     lines = {curve.name: (curve.x, curve.quartiles) for curve in curves}
-    chart = regret_chart(lines, _all_fractions(curves), by == "time", curves[0].thing)
+    goal, thing = curves[0].goal, curves[0].thing
+    chart = regret_chart(
+        lines, _all_fractions(curves), by == "time", thing, goal.heading, goal.larger_is_better
+    )
     figure = draw_for_paper([chart], note=chart.note)
     for name in ("searches.pdf", "searches.png"):
         save_figure(figure, folder / name)
@@ -185,8 +194,8 @@ def summary(curves: Sequence[RegretCurve], by: str) -> tuple[str, list[str], lis
     Returns:
         The caption, the names of the columns and the rows.
     """
-    fractions = _all_fractions(curves)
-    factor = 100.0 if fractions else 1.0
+    fractions, goal = _all_fractions(curves), curves[0].goal
+    factor, of_regret = (100.0, "points") if fractions else (1.0, goal.unit)
     unit = f"trained {curves[0].thing}s" if by == "runs" else "training seconds"
     ends = sorted({round(float(curve.x[-1])) for curve in curves})
     columns = ["method", "searches", unit, "regret"]
@@ -204,9 +213,9 @@ def summary(curves: Sequence[RegretCurve], by: str) -> tuple[str, list[str], lis
         for row, curve in zip(rows, curves, strict=True):
             row.append(_median(curve, factor * curve.at(ends[0])))
     caption = (
-        f"Regret{' in points' if fractions else ''} where the shortest search of each method ends: "
-        f"median and quartiles. Regret is how far the answer stays below the best architecture of "
-        f"the table."
+        f"Regret{f' in {of_regret}' if of_regret else ''} where the shortest search of each method "
+        f"ends: median and quartiles. Regret is how far the answer stays "
+        f"{'below' if goal.larger_is_better else 'above'} the best architecture of the table."
     )
     return caption, columns, rows
 
@@ -217,5 +226,7 @@ def _all_fractions(curves: Sequence[RegretCurve]) -> bool:
 
 def _median(curve: RegretCurve, quartiles: Floats) -> str:
     """Return the median with its quartiles, which one search does not have."""
-    low, median, high = quartiles
-    return f"{median:.3f}" if curve.searches == 1 else f"{median:.3f} [{low:.3f}, {high:.3f}]"
+    # Points have three decimals. A latency has them, too, or three digits if it is small.
+    places = ".3f" if curve.fractions or quartiles.max() >= 1 else ".3g"
+    low, median, high = (format(value, places) for value in quartiles.tolist())
+    return median if curve.searches == 1 else f"{median} [{low}, {high}]"

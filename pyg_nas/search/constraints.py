@@ -102,8 +102,9 @@ def best_within(
     A limit on a number that is not known excludes no cell.
 
     Args:
-        truth: The accuracy of each cell of the domain, ``[N]``.
-        kind: Which accuracy this is.
+        truth: The accuracy, or other number of the evaluator's goal, of each cell of the domain,
+            ``[N]``.
+        kind: Which number this is.
         fast: Which cells are within the limit of training time, ``[N]``; None for all.
     """
     allowed = np.ones(len(evaluator.domain), dtype=bool) if fast is None else fast
@@ -112,7 +113,7 @@ def best_within(
             allowed = allowed & (numbers <= limit)
     if not allowed.any():
         return None
-    best = int(np.where(allowed, truth, -np.inf).argmax())
+    best = int(np.where(allowed, evaluator.goal.gain(truth), -np.inf).argmax())
     return Reference(float(truth[best]), kind, evaluator.domain.hash_at(best))
 
 

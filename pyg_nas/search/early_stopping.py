@@ -72,11 +72,15 @@ class EarlyStopping:
 
 
 def check_smaller_budgets(evaluator: Evaluator) -> None:
-    """Check that an evaluator has smaller budgets, which early stopping needs.
+    """Check that an evaluator has accuracies at smaller budgets, which early stopping needs.
 
     Raises:
-        SettingsError: If it has none.
+        SettingsError: If it has none, or the search is for a cost.
     """
+    if not evaluator.goal.larger_is_better:
+        raise SettingsError(
+            f"early stopping compares accuracies, the search is for {evaluator.goal.name}"
+        )
     if not evaluator.smaller_budgets:
         raise SettingsError(
             "early stopping needs a budget that is smaller than the full one: a table with "

@@ -17,6 +17,7 @@ from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.limits import LARGEST_FIGURE
 from pyg_nas.search.domain import named
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.outcome import Outcome
 
 
@@ -152,9 +153,13 @@ class History:
 
     Each architecture is proposed once. It is then *pending* until its outcome is appended or its
     training has failed. A later outcome replaces a failure.
+
+    Args:
+        goal: What the search compares cells by; by default validation accuracy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, goal: Goal | None = None) -> None:
+        self.goal = goal or Goal()
         self._queries: list[Query] = []
         self._answers: dict[str, Query] = {}
         self._asked: set[str] = set()
@@ -223,8 +228,13 @@ class History:
 
     @property
     def accuracies(self) -> NDArray[np.float64]:
-        """The accuracies that the search maximises, ``[queries]``."""
+        """The accuracies, or other numbers of the search's goal, ``[queries]``."""
         return self._figures("accuracy")
+
+    @property
+    def gains(self) -> NDArray[np.float64]:
+        """Numbers of which more is better: the accuracies, or costs negated, ``[queries]``."""
+        return self.goal.gain(self.accuracies)
 
     @property
     def seconds(self) -> NDArray[np.float64]:
@@ -251,7 +261,7 @@ class History:
 
     def copy(self) -> History:
         """Return a copy, which does not change when this history does."""
-        copied = History()
+        copied = History(self.goal)
         copied._queries = self._queries.copy()
         copied._answers = self._answers.copy()
         copied._asked = self._asked.copy()
@@ -261,7 +271,7 @@ class History:
 
     def first(self, count: int) -> History:
         """Return the history as it was after ``count`` queries, with nothing pending."""
-        earlier = History()
+        earlier = History(self.goal)
         for query in self._queries[:count]:
             earlier.append(query)
         return earlier

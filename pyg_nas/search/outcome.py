@@ -51,8 +51,9 @@ class Outcome:
     """The results of training one cell, all finite; a search refuses others.
 
     Args:
-        accuracy: The accuracy that the search maximises, a fraction: validation accuracy by its
-            label policy. If the cell was stopped early, its expected accuracy.
+        accuracy: The number of the search's goal (:class:`~pyg_nas.search.goal.Goal`): validation
+            accuracy by its label policy, a fraction, or another accuracy, score or cost. If the
+            cell was stopped early, its expected accuracy.
         seconds: Training time at all budgets together; None where it is not known.
         test_accuracy: Mean test accuracy over the runs; None where not measured.
         true_accuracy: The accuracy from which regret is computed (:class:`Reference`); None where
@@ -131,8 +132,10 @@ class Reference:
     """The best cell that can be found, for simple regret.
 
     Args:
-        best: The best true accuracy in the domain, a fraction.
-        kind: Which accuracy this is: ``"mean test accuracy"`` or ``"validation accuracy"``.
+        best: The best true accuracy in the domain, a fraction, or the best other number of the
+            search's goal.
+        kind: Which number this is: ``"mean test accuracy"``, ``"validation accuracy"``,
+            ``"latency"``.
         hash: Module hash of the cell that has it.
     """
 

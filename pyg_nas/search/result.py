@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pyg_nas.search.constraints import Constraints
+    from pyg_nas.search.goal import Goal
     from pyg_nas.search.history import History, Query
     from pyg_nas.search.outcome import Reference
 
@@ -39,6 +40,11 @@ class SearchResult:
     exhausted: bool = False
 
     @property
+    def goal(self) -> Goal:
+        """What cells are compared by."""
+        return self.history.goal
+
+    @property
     def failed(self) -> int:
         """Number of cells whose training failed."""
         return len(self.history.failures)
@@ -57,7 +63,7 @@ class SearchResult:
     def incumbents(self) -> NDArray[np.int64]:
         """Index of the query that would be the answer after each query, -1 for none, ``[Q]``."""
         allowed = np.array([self.constraints.allows(query) for query in self.history], dtype=bool)
-        score = np.where(allowed, self.history.accuracies, -np.inf)
+        score = np.where(allowed, self.history.gains, -np.inf)
         incumbents = np.full(len(score), -1, dtype=np.int64)
         best = -1
         for position, value in enumerate(score):
@@ -68,7 +74,7 @@ class SearchResult:
 
     @property
     def answer(self) -> Query | None:
-        """The query with the best accuracy within the constraints."""
+        """The query with the best accuracy, or least cost, within the constraints."""
         if not len(self.history) or self.incumbents[-1] < 0:
             return None
         return self.history[int(self.incumbents[-1])]
@@ -110,8 +116,13 @@ class SearchResult:
 
     @property
     def regret(self) -> NDArray[np.float64] | None:
-        """Simple regret after each query, ``[Q]``: the reference minus the true accuracy."""
-        return None if self.reference is None else self.reference.best - self.true_accuracy
+        """Simple regret after each query, ``[Q]``: the reference minus the true accuracy.
+
+        That of a cost is the true cost minus the reference.
+        """
+        if self.reference is None:
+            return None
+        return self.goal.gain(self.reference.best) - self.goal.gain(self.true_accuracy)
 
     @property
     def thing(self) -> str:
@@ -124,7 +135,8 @@ class SearchResult:
         failed = f", {self.failed} failed" if self.failed else ""
         found, answer = "none", self.answer
         if answer is not None:
-            found = f"{identifier(answer.cell)} with accuracy {answer.outcome.accuracy:.4g}"
+            value = f"{self.goal.score} {answer.outcome.accuracy:.4g}"
+            found = f"{identifier(answer.cell)} with {value}"
         return f"SearchResult({trained}{failed}, answer: {found})"
 
     def to_pandas(self) -> pd.DataFrame:
@@ -147,13 +159,13 @@ class SearchResult:
     def _repr_html_(self) -> str:
         from pyg_nas.visualization.notebook import rows_html
 
-        best = sorted(self.history, key=lambda query: -query.outcome.accuracy)
+        best = sorted(self.history, key=lambda query: -self.goal.gain(query.outcome.accuracy))
         rows = (
             (q.cell, (identifier(q.cell), f"{q.outcome.accuracy:.4g}", q.parameters)) for q in best
         )
         title = f"{counted(len(best), f'trained {self.thing}')}, the best first"
         heading = "hash" if self.thing == "cell" else "name"
-        return rows_html(title, (heading, "accuracy", "parameters"), rows, len(best))
+        return rows_html(title, (heading, self.goal.score, "parameters"), rows, len(best))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready summary: the answer, its accuracy and its cost."""

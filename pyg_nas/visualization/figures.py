@@ -372,35 +372,37 @@ def pareto_chart(
     accuracy_name: str = "accuracy",
     fractions: bool | None = None,
     thing: str = "cell",
+    larger_is_better: bool = True,
 ) -> Chart:
     """Return accuracy against a cost, with the Pareto front.
 
     Args:
-        accuracy: ``[N]``, more is better; pairs with NaN are left out.
+        accuracy: ``[N]``, or another label; pairs with NaN are left out.
         cost: ``[N]`` positive, less is better.
         cost_name: Label of the horizontal axis.
-        accuracy_name: Label of the vertical axis, without unit.
+        accuracy_name: Label of the vertical axis, without percent.
         fractions: Whether the accuracies are; None for whether those given are.
         thing: What has an accuracy and a cost: a cell or a network.
+        larger_is_better: False if less of both is better.
 
     Raises:
         SettingsError: If the lengths differ or no pair is left.
     """
     y, x, rows = _pairs(accuracy, cost)
     factor, unit = percent_or_value(y, fractions)
-    front = pareto_front(y, x)
-    limits, hidden = _upper_limits(factor * y, 0.02, 0.06, thing)
+    front = pareto_front(y if larger_is_better else -y, x)
+    limits, hidden = _limits_of_best(factor * y, 0.02, 0.06, thing, larger_is_better)
+    title, other = accuracy_name.split(",")[0], cost_name.split(",")[0]
     rest = np.setdiff1d(np.arange(len(x)), front)
     return Chart(
-        f"{accuracy_name[:1].upper()}{accuracy_name[1:]} and {cost_name.split(',')[0]}",
+        f"{title[:1].upper()}{title[1:]} and {other}",
         Axis(cost_name, log=bool((x > 0).all())),
         Axis(f"{accuracy_name}{unit}", limits=limits),
         (
             Dots(f"{thing}s", x[rest], factor * y[rest], GREY, rows[rest]),
             Dots("Pareto front", x[front], factor * y[front], VERMILION, rows[front], joined=True),
         ),
-        note=f"Pareto front: no other {thing} is better in both {accuracy_name} and {cost_name}."
-        + hidden,
+        note=f"Pareto front: no other {thing} is better in both {title} and {other}." + hidden,
         results=(f"{len(front):,} of {len(x):,} {thing}s on the front",),
         legend=True,
     )
@@ -415,24 +417,27 @@ def search_charts(
     accuracy_name: str = "accuracy",
     fractions: bool | None = None,
     thing: str = "cell",
+    larger_is_better: bool = True,
 ) -> list[Chart]:
     """Return what a search saw and had after each cell, by cells and by training time.
 
     Args:
-        accuracy: Accuracy of each trained cell, ``[Q]``.
+        accuracy: Accuracy, or another label, of each trained cell, ``[Q]``.
         best: Accuracy of the answer after each cell, ``[Q]``, NaN before there is one.
         regret: Regret of the answer after each cell ``[Q]``, in the unit of the accuracy; None
             where not known.
         seconds: Training time spent after each cell ``[Q]``; None where not known.
         reference: The best cell, for the label of the regret.
-        accuracy_name: Name of the metric of the cells.
+        accuracy_name: Name of the metric of the cells, with its unit if that is not percent.
         fractions: Whether accuracies are fractions; None for whether those given are.
         thing: What was trained: a cell or a network.
+        larger_is_better: False for a cost.
     """
     factor, unit = percent_or_value(accuracy, fractions)
-    title = accuracy_name[:1].upper() + accuracy_name[1:]
+    name, _, own_unit = accuracy_name.partition(", ")
+    title = name[:1].upper() + name[1:]
     trained = np.arange(1, len(accuracy) + 1, dtype=np.float64)
-    limits, hidden = _upper_limits(factor * accuracy, 0.05, 0.08, thing)
+    limits, hidden = _limits_of_best(factor * accuracy, 0.05, 0.08, thing, larger_is_better)
     every = Dots(f"trained {thing}", trained, factor * accuracy, SKY, np.arange(len(accuracy)))
     reached = Line("best so far", trained, factor * best, VERMILION, steps=True)
     by_cells = Chart(
@@ -456,13 +461,15 @@ def search_charts(
             )
         )
     if regret is not None and len(regret) > 1 and (regret > 0).any():
+        ends = (reference, "the best so far")
+        less, from_ = ends if larger_is_better else ends[::-1]
         charts.append(
             Chart(
                 f"Regret by trained {thing}s",
                 Axis(f"trained {thing}s"),
-                Axis("regret" + (", points" if unit else ""), from_zero=True),
+                Axis(_regret_name(bool(unit), own_unit), from_zero=True),
                 (Line("regret", trained, factor * regret, PURPLE, steps=True),),
-                note=f"Regret: accuracy of {reference} minus that of the best so far.",
+                note=f"Regret: {name} of {less} minus that of {from_}.",
             )
         )
     return charts
@@ -473,6 +480,8 @@ def regret_chart(
     fractions: bool,
     by_time: bool = False,
     thing: str = "cell",
+    metric: str = "accuracy",
+    larger_is_better: bool = True,
 ) -> Chart:
     """Return the regret of several search methods on a logarithmic axis, median and quartiles.
 
@@ -482,7 +491,10 @@ def regret_chart(
         fractions: Whether regret is a fraction, and shown in points.
         by_time: Whether the first are seconds.
         thing: What was trained: a cell or a network.
+        metric: Name of the metric of the cells, with its unit if that is not percent.
+        larger_is_better: False for a cost.
     """
+    metric, _, unit = metric.partition(", ")
     everything = np.concatenate([regret.ravel() for _, regret in curves.values()])
     factor = 100.0 if fractions else 1.0
     positive = factor * everything[everything > 0]
@@ -493,7 +505,10 @@ def regret_chart(
     ticks = [m * 10.0**k for k in decades for m in (1, 2, 5)]
     ticks = [tick for tick in ticks if lowest <= tick <= 1.2 * highest]
     labels = [f"{tick:g}" for tick in ticks]
-    note = "Regret: best accuracy minus that of the answer. Line: median, band: quartiles."
+    regret_of = f"best {metric} minus that of the answer"
+    if not larger_is_better:
+        regret_of = f"{metric} of the answer minus the lowest"
+    note = f"Regret: {regret_of}. Line: median, band: quartiles."
     if (everything <= 0).any():
         ticks, labels = [floor, *ticks], ["0", *labels]
         note += " At 0 the best architecture was found."
@@ -507,24 +522,33 @@ def regret_chart(
     return Chart(
         f"Regret by {'training time' if by_time else f'trained {thing}s'}",
         Axis(f"training time, {symbol}" if by_time else f"trained {thing}s"),
-        Axis("regret" + (", points" if fractions else ""), True, None, tuple(ticks), tuple(labels)),
+        Axis(_regret_name(fractions, unit), True, None, tuple(ticks), tuple(labels)),
         tuple(marks),
         note=note,
         legend=True,
     )
 
 
-def _upper_limits(
-    values: Floats, left_out: float, margin: float, thing: str
-) -> tuple[tuple[float, float], str]:
-    """Limits of an axis without the lowest share of many values, and a sentence that says so.
+def _regret_name(fractions: bool, unit: str) -> str:
+    shown = "points" if fractions else unit
+    return f"regret, {shown}" if shown else "regret"
 
-    A few failed cells would press all others into one line.
+
+def _limits_of_best(
+    values: Floats, left_out: float, margin: float, thing: str, larger_is_better: bool
+) -> tuple[tuple[float, float], str]:
+    """Limits of an axis without the worst share of many values, and a sentence that says so.
+
+    A few failed or very costly cells would press all others into one line.
     """
-    lowest = np.quantile(values, left_out, method="lower")
-    limits = _limits(np.array([lowest, values.max()]), margin)
-    below = int((values < limits[0]).sum())
-    return limits, f" Not shown: {counted(below, thing)} below the axis." if below else ""
+    if larger_is_better:
+        shown = np.quantile(values, left_out, method="lower"), values.max()
+    else:
+        shown = values.min(), np.quantile(values, 1 - left_out, method="higher")
+    limits = _limits(np.array(shown), margin)
+    outside = int(((values < limits[0]) | (values > limits[1])).sum())
+    side = "below" if larger_is_better else "above"
+    return limits, f" Not shown: {counted(outside, thing)} {side} the axis." if outside else ""
 
 
 def _limits(values: Floats, share: float) -> tuple[float, float]:

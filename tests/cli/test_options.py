@@ -77,6 +77,14 @@ def test_another_metric_has_no_fallback_and_another_budget_no_threshold_either()
     assert early == LabelPolicy(budget=12, run=2, resample_below=None)
 
 
+@pytest.mark.parametrize(("budget", "run"), [(12, None), (None, "mean")])
+def test_a_target_has_neither_budgets_nor_runs(budget: int | None, run: str | None) -> None:
+    assert chosen_label(PAPER_LABEL, "latency", None, None).metric == "latency"
+    message = "--budget and --run choose training runs, and 'latency' is no result of one"
+    with pytest.raises(SettingsError, match=message):
+        chosen_label(PAPER_LABEL, "latency", budget, run)
+
+
 def test_a_label_outside_its_rule_is_refused() -> None:
     with pytest.raises(SettingsError, match="metric '' must be one of"):
         chosen_label(PAPER_LABEL, "", None, None)

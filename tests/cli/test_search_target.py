@@ -34,7 +34,6 @@ def refusal(searched: SearchTarget, method: str = "random", seeds: int = 1) -> s
         ("image_size", 4),
         ("settings", Path("small.json")),
         ("split_seed", 1),
-        ("metric", "my_file.py:score"),
         ("runs", 2),
         ("backend", "loky"),
         ("workers", 2),

@@ -8,6 +8,7 @@ from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.evaluators.table import TableEvaluator
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import RandomSearch
@@ -17,8 +18,10 @@ from pyg_nas.visualization.charts import Line
 from tests.search.conftest import SMALL, made_up_table
 
 
-def _result(outcomes: list[Outcome], constraints: Constraints | None = None) -> SearchResult:
-    history = History()
+def _result(
+    outcomes: list[Outcome], constraints: Constraints | None = None, score: str = "accuracy"
+) -> SearchResult:
+    history = History(Goal.of_task(score))
     for cell, outcome in zip(sample_cells(len(outcomes), seed=0), outcomes, strict=True):
         history.append(Query(Proposal(cell), outcome))
     return SearchResult(history, constraints or Constraints(), None)
@@ -108,7 +111,7 @@ def test_a_prediction_that_is_no_number_counts_as_none(value: object) -> None:
 
 @pytest.mark.parametrize(("score", "shown"), [("R²", "-1.00 or lower"), ("macro_f1", "-1.00")])
 def test_a_raised_r2_is_marked(score: str, shown: str) -> None:
-    first, second, *_ = SearchFacts(_result([Outcome(-1.0, 3.0, -1.0)]), score=score).answer()
+    first, second, *_ = SearchFacts(_result([Outcome(-1.0, 3.0, -1.0)], score=score)).answer()
     assert (first.value, second.value) == (shown, shown)
 
 
@@ -118,7 +121,7 @@ def test_a_raised_r2_is_marked(score: str, shown: str) -> None:
 )
 def test_the_score_of_the_task_has_its_name_everywhere(score: str, shown: str) -> None:
     outcomes = [Outcome(0.5, 3.0, 0.5), Outcome(0.6, 5.0, 0.7)]
-    facts = SearchFacts(_result(outcomes), score=score)
+    facts = SearchFacts(_result(outcomes, score=score))
     first, second, *_ = facts.answer()
     assert (first.name, first.value) == (f"validation {score}", shown)
     assert second.name == f"test {score}"

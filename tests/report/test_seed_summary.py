@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyg_nas.report.seed_summary import regret_curves, write_seeds
+from pyg_nas.search.goal import Goal
 
 
 class History(list):
@@ -21,7 +22,11 @@ class History(list):
 def search(*regret: float) -> Any:
     reference = SimpleNamespace(kind="the best cell")
     return SimpleNamespace(
-        history=History(regret), regret=np.array(regret), reference=reference, thing="cell"
+        history=History(regret),
+        regret=np.array(regret),
+        reference=reference,
+        thing="cell",
+        goal=Goal(),
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.comparison import RegretCurve, compare_searches, write_search_comparison
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.search_folder.stored import StoredSearch
 from tests.cli.command import pyg_nas
 from tests.conftest import undrawn
@@ -60,8 +61,9 @@ def test_curves_are_quartiles_over_seeds(folders: list[Path], tmp_path: Path) ->
 
 def test_methods_of_different_length_are_also_compared_at_equal_cost(tmp_path: Path) -> None:
     falling = np.array([[0.01, 0.004, 0.002], [0.02, 0.01, 0.004], [0.03, 0.02, 0.01]])
-    several = RegretCurve("random", np.arange(1.0, 4.0), falling, 3, 5.0, True, "cell")
-    one = RegretCurve("local", np.arange(1.0, 3.0), falling[[1, 1, 1], :2], 1, 2.0, True, "cell")
+    several = RegretCurve("random", np.arange(1.0, 4.0), falling, 3, 5.0, True, "cell", Goal())
+    middle = falling[[1, 1, 1], :2]
+    one = RegretCurve("local", np.arange(1.0, 3.0), middle, 1, 2.0, True, "cell", Goal())
     with undrawn():
         write_search_comparison(tmp_path, [several, one], "runs")
     text = (tmp_path / "searches.tex").read_text()

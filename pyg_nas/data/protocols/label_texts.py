@@ -20,15 +20,19 @@ UNITS_OF_PROFILES = {"latency": "s", "latency_spread": "s", "peak_memory": "byte
 """Units of the targets of :func:`~pyg_nas.measure.profiles.profile.profile_networks`."""
 
 
-def label_name(table: AnyTable, policy: LabelPolicy) -> str:
-    """Return the name of a label in reports, with its unit: validation accuracy, training time, s.
+def label_words(table: AnyTable, policy: LabelPolicy) -> str:
+    """Return the name of a label in words, without its unit.
 
     The table of a task with another metric than accuracy has its name.
     """
-    name, unit = policy.metric.replace("_", " "), label_unit(table, policy)
-    score = table.about.get(SCORE)
-    if policy.is_accuracy and isinstance(score, str):
-        name = name.replace("accuracy", score)
+    name, score = policy.metric.replace("_", " "), table.about.get(SCORE)
+    is_own = policy.is_accuracy and isinstance(score, str)
+    return name.replace("accuracy", str(score)) if is_own else name
+
+
+def label_name(table: AnyTable, policy: LabelPolicy) -> str:
+    """Return the name of a label in words, with its unit: training time, s."""
+    name, unit = label_words(table, policy), label_unit(table, policy)
     return f"{name}, {unit}" if unit else name
 
 

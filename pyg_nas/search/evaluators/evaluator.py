@@ -9,11 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.errors import MeasureError, SettingsError, listed, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.text import counted
 from pyg_nas.search.domain import Domain, named
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.outcome import Outcome, Reference, Rung
 
 Wanted = Iterable[tuple[Cell, int | None]]
@@ -77,11 +79,15 @@ class Evaluator(Protocol):
 
     Attributes:
         domain: The cells that may be proposed.
+        goal: What cells are compared by: the accuracy of outcomes is this number.
+        label: The label policy of these numbers; None for numbers that are no labels.
         reference: The best cell, for regret; None where it is not known.
         latency: Predicts the seconds of one pass of the cells' networks ``[N]``; None if not known.
     """
 
     domain: Domain
+    goal: Goal = Goal()
+    label: LabelPolicy | None = None
     reference: Reference | None = None
     latency: Callable[[CellArray], NDArray[np.float64]] | None = None
 

@@ -15,6 +15,7 @@ from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluators.evaluator import Evaluator, OnEnd, Wanted
+from pyg_nas.search.goal import ACCURACY, Goal
 from pyg_nas.search.outcome import Outcome, Rung
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ class LiveEvaluator(Evaluator):
     ) -> None:
         check_count("budget", budget, MOST_EPOCHS)
         check_count("seeds", seeds, MOST_RUNS)
+        from pyg_nas.measure.tasks.objective import Objective
+
         self.task = task
+        self.goal = Goal.of_task(Objective(task).score_name)
         self.budget = budget
         self.seeds = seeds
         self.journal = journal
@@ -139,9 +143,7 @@ class LiveEvaluator(Evaluator):
 
     def describe(self) -> dict[str, Any]:
         """Return task, budget and runs, and the score where it is not accuracy."""
-        from pyg_nas.measure.tasks.objective import Objective
-
-        score = Objective(self.task).score_name
+        score = self.goal.score
         return {
             "evaluator": "measure",
             "task": self.task.name,
@@ -149,7 +151,7 @@ class LiveEvaluator(Evaluator):
             "budget": self.budget,
             "seeds": self.seeds,
             "cells": None if self.domain.whole else len(self.domain),
-            **({} if score == "accuracy" else {"score": score}),
+            **({} if score == ACCURACY else {"score": score}),
         }
 
 

@@ -23,6 +23,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.search.constraints import Constraints, best_within
 from pyg_nas.search.domain import LISTED, Domain
 from pyg_nas.search.evaluators.evaluator import ExternalEvaluator
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.outcome import Outcome, Reference
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
@@ -88,20 +89,17 @@ class NetworkTableEvaluator(NetworkListEvaluator):
 
     Args:
         table: The measured networks.
-        label: The label that the search maximises; by default that of the table.
+        label: The label that the search maximises, or minimises if it is a cost; by default that
+            of the table.
 
     Raises:
-        SettingsError: If the table lacks the label, or it is a cost.
+        SettingsError: If the table lacks the label.
         TableError: If no network has it.
     """
 
     def __init__(self, table: NetworkTable, label: LabelPolicy | None = None) -> None:
         self.label = label or table.default_label
-        if not self.label.larger_is_better:
-            raise SettingsError(
-                f"{table.source}: a search maximises its label, and {self.label.metric!r} is a "
-                f"cost; the table needs an accuracy"
-            )
+        self.goal = Goal.of_label(table, self.label)
         labelled = np.flatnonzero(~np.isnan(table.label(self.label)))
         if not len(labelled):
             raise TableError(f"{table.source}: no network has the label {self.label.metric!r}")
@@ -119,11 +117,11 @@ class NetworkTableEvaluator(NetworkListEvaluator):
 
         Training times and latencies are not known: a limit on them excludes no network.
         """
-        return best_within(self, limits, self.labels, self.label.metric)
+        return best_within(self, limits, self.labels, self.goal.name)
 
     def oracle(self) -> NDArray[np.float64]:
-        """Return the label of each network ``[N]``."""
-        return self.labels
+        """Return the label of each network ``[N]``, negated if it is a cost."""
+        return self.goal.gain(self.labels)
 
     def describe(self) -> dict[str, Any]:
         """Return the label, the number of networks and digests of graphs and labels."""
@@ -132,7 +130,8 @@ class NetworkTableEvaluator(NetworkListEvaluator):
         return {
             **super().describe(),
             "evaluator": "table",
-            "score": self.label.metric.replace("_", " "),
+            **self.goal.to_dict(),
+            "score": self.goal.name,
             "labels_sha256": sha256(self.labels.tobytes()).hexdigest(),
         }
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.data.protocols.label_texts import label_words
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError, SettingsError, TableError
@@ -18,24 +19,30 @@ from pyg_nas.metrics.thresholds import above
 from pyg_nas.search.constraints import Constraints, best_within
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluators.evaluator import Evaluator
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.outcome import Outcome, Reference, Rung
+from pyg_nas.spaces.measurements import METRICS
 
 
 class TableEvaluator(Evaluator):
     """Looks cells up in a table; the domain is its cells that have a label.
 
     The accuracy of an outcome is the label of ``policy``, and its seconds are the training time of
-    that label (:meth:`~pyg_nas.data.tables.table.Table.training_seconds`). Regret is computed from
-    the mean test accuracy if every cell of the domain has one, and otherwise from the mean
-    validation accuracy; both at the policy's budget, with failed runs.
+    that label (:meth:`~pyg_nas.data.tables.table.Table.training_seconds`). Regret of validation
+    accuracy is computed from the mean test accuracy if every cell of the domain has one, and
+    otherwise from the mean validation accuracy; both at the policy's budget, with failed runs.
+    Regret of another label is computed from the mean of its runs.
 
     Args:
         table: The measured cells.
-        policy: The label that the search maximises; by default the table's default label.
+        policy: The label that the search maximises, or minimises if it is a cost; by default the
+            table's default label.
 
     Raises:
         TableError: If no cell has a label.
     """
+
+    label: LabelPolicy
 
     def __init__(self, table: Table, policy: LabelPolicy | None = None) -> None:
         policy = policy or table.default_label
@@ -48,20 +55,20 @@ class TableEvaluator(Evaluator):
         if len(labelled) < len(table):
             table, labels = table.subset(labelled), labels[labelled]
         self.table = table
-        self.policy = policy
+        self.label = policy
+        self.goal = Goal.of_label(table, policy)
         self.domain = Domain(table.space, table.cells, table.hashes)
         self._labels = labels
         self._seconds = table.training_seconds(policy)
-        self._test = table.label(_true(policy, "test_accuracy"))
-        self._validation = table.label(_true(policy, "validation_accuracy"))
-        # Where the policy's label is another metric, a cell may lack validation accuracy.
-        if not np.isnan(self._test).any():
-            self._truth, kind = self._test, "mean test accuracy"
-        elif not np.isnan(self._validation).any():
-            self._truth, kind = self._validation, "validation accuracy"
-        else:
-            self._truth, kind = labels, str(policy)
-        self._kind = kind
+        self._test = table.label(_mean(policy, "test_accuracy"))
+        # A measured run may not be that of the label.
+        means = table.label(_mean(policy, policy.metric))
+        self._means = np.where(np.isnan(means), labels, means)
+        self._truth, self._kind = self._means, self.goal.name
+        of_accuracies = policy.metric in ("validation_accuracy", "test_accuracy")
+        if of_accuracies and not np.isnan(self._test).any():
+            self._truth = self._test
+            self._kind = f"mean {label_words(table, _mean(policy, 'test_accuracy'))}"
         self._smaller: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         self.reference = self.best_within(Constraints())
 
@@ -84,25 +91,27 @@ class TableEvaluator(Evaluator):
         return Outcome(
             float(self._labels[row]),
             _known(self._seconds[row]),
-            _known(self._test[row]),
+            _known(self._test[row]) if self.goal.is_validated else None,
             float(self._truth[row]),
         )
 
     @property
     def smaller_budgets(self) -> tuple[int, ...]:
         """The table's budgets below that of the label, from a ninth of it on."""
+        if self.label.metric not in METRICS:  # a target, which is no result of training runs
+            return ()
         full = self._full_budget
         return tuple(budget for budget in self.table.budgets if full <= 9 * budget < 9 * full)
 
     @property
     def _full_budget(self) -> int:
-        return self.table.budgets[-1] if self.policy.budget is None else self.policy.budget
+        return self.table.budgets[-1] if self.label.budget is None else self.label.budget
 
     def _at_budget(self, budget: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return labels and seconds of the table's cells at a smaller budget, ``[N]`` each."""
         if budget not in self._smaller:
             # A failed run at a smaller budget is a reason to stop, and is not replaced.
-            policy = replace(self.policy, budget=budget, resample_below=None)
+            policy = replace(self.label, budget=budget, resample_below=None)
             seconds = self.table.training_seconds(policy)
             share = self._seconds * budget / self._full_budget
             self._smaller[budget] = (
@@ -154,8 +163,8 @@ class TableEvaluator(Evaluator):
         return best_within(self, limits, self._truth, self._kind, fast)
 
     def oracle(self) -> NDArray[np.float64]:
-        """Return the mean validation accuracy of each cell, or its label where it has none."""
-        return np.where(np.isnan(self._validation), self._labels, self._validation)
+        """Return the mean over runs of each cell's label ``[N]``, negated if it is a cost."""
+        return self.goal.gain(self._means)
 
     def describe(self) -> dict[str, Any]:
         """Return label policy and size of the table, and a digest of its labels."""
@@ -166,12 +175,13 @@ class TableEvaluator(Evaluator):
             "evaluator": "table",
             "space": self.table.space.name,
             "cells": len(self.table),
-            "label": self.policy.to_dict(),
+            "label": self.label.to_dict(),
             "labels_sha256": digest,
+            **self.goal.to_dict(),
         }
 
 
-def _true(policy: LabelPolicy, metric: str) -> LabelPolicy:
+def _mean(policy: LabelPolicy, metric: str) -> LabelPolicy:
     return LabelPolicy(metric, policy.budget, "mean", resample_below=None)
 
 

@@ -62,13 +62,13 @@ def choose(
 
     Args:
         name: One of :data:`ACQUISITIONS`.
-        mean: Predicted accuracy ``[N]``, or any increasing function of it.
+        mean: Predicted accuracy ``[N]``, negated cost, or any increasing function of either.
         std: Its standard deviation ``[N]``; needed by all but ``"mean"``.
         k: How many; fewer come back where ``N`` is smaller.
-        best: Best accuracy measured so far, for expected improvement.
+        best: Best accuracy or negated cost measured so far, for expected improvement.
         rng: For Thompson sampling: each chosen cell is the best of a separate draw.
-        label_at: Increasing map from values of ``mean`` to accuracies; None where they are
-            accuracies. Only expected improvement needs it: the others depend on the order alone.
+        label_at: Increasing map from values of ``mean`` to those of ``best``; None where they are
+            the same. Only expected improvement needs it: the others depend on the order alone.
     """
     k = min(k, len(mean))
     if check_acquisition(name) == "mean":

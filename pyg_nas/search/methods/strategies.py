@@ -126,7 +126,8 @@ class RegularizedEvolution:
             return [Proposal(cell, Genotype.of_cell(cell, rng)) for cell in cells]
         alive = history.last(self.population)
         rivals = rng.choice(len(alive), self.tournament, replace=False)
-        winner = alive[max(rivals, key=lambda rival: alive[rival].outcome.accuracy)]
+        gains = history.gains[-len(alive) :]
+        winner = alive[max(rivals, key=lambda rival: gains[rival])]
         parent = winner.proposal.genotype
         if parent is None:  # a query of another method
             parent = Genotype.of_cell(winner.cell, rng)
@@ -176,14 +177,13 @@ class LocalSearch:
 
 def _top_of_climb(history: History) -> Cell | None:
     """The first of the best cells since the last restart: the climb moves only to better cells."""
-    best = None
+    best, gains = -1, history.gains
     for position in range(len(history) - 1, -1, -1):
-        query = history[position]
-        if best is None or query.outcome.accuracy >= best.outcome.accuracy:
-            best = query
-        if query.proposal.why.get("from") is None:
+        if best < 0 or gains[position] >= gains[best]:
+            best = position
+        if history[position].proposal.why.get("from") is None:
             break
-    return None if best is None else best.cell
+    return history[best].cell if best >= 0 else None
 
 
 class Ranking(_Together):
@@ -225,7 +225,7 @@ def _first_new(
 
 
 def _reason(mean: float, std: float | None, label_at: LabelMap | None) -> dict[str, float]:
-    """Return the prediction for a cell, as accuracies."""
+    """Return the prediction for a cell, as labels."""
     if std is None:
         return {"predicted": float(mean)}
     if label_at is None:
@@ -306,16 +306,17 @@ class PredictorSearch:
         predictor = self._fitted(predictor, history)
         mean, std, label_at = self._predicted(predictor, domain.cells)
         fast = self._fast_enough(history, domain)
+        gain = history.goal.gain
         # Enough cells that those proposed before can be left out.
         rows = fast[
             choose(
                 self.acquisition,
-                mean[fast],
+                gain(mean[fast]),
                 None if std is None else std[fast],
                 k + len(history.asked),
-                float(history.accuracies.max()),
+                float(history.gains.max()),
                 rng,
-                label_at,
+                None if label_at is None else lambda gains: gain(label_at(gain(gains))),
             )
         ]
         return _first_new(
@@ -350,10 +351,10 @@ class PredictorSearch:
     def _predicted(
         self, predictor: Any, cells: CellArray
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, LabelMap | None]:
-        """Return means ``[N]``, standard deviations ``[N]``, and the map from both to accuracies.
+        """Return means ``[N]``, standard deviations ``[N]``, and the map from both to labels.
 
         The standard deviations are None where the acquisition needs none, and the map is None
-        where the means are accuracies.
+        where the means are labels: accuracies, or other numbers of the search's goal.
         """
         if self.acquisition == "mean":
             return self._checked(predictor.predict(cells), cells), None, None

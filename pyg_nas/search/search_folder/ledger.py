@@ -20,6 +20,7 @@ from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.text import check_text
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.early_stopping import check_unlimited, expected_if_stopped, expected_seconds
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.outcome import Outcome, Rung
 from pyg_nas.search.search_folder.folder import ASKED, QUERIES, SearchFolder
@@ -35,15 +36,19 @@ class Ledger(Records):
     Args:
         folder: The folder that other processes may share; None to keep all in memory.
         max_seconds: Limit on training time, with which :meth:`tell` needs the seconds of a run.
+        goal: What the search compares cells by; by default validation accuracy.
 
     Raises:
         SettingsError: If a file of the folder is damaged.
     """
 
     def __init__(
-        self, folder: SearchFolder | None = None, max_seconds: float | None = None
+        self,
+        folder: SearchFolder | None = None,
+        max_seconds: float | None = None,
+        goal: Goal | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(goal)
         self.folder = folder
         self._max_seconds = max_seconds
         self._lock = threading.RLock()

@@ -16,6 +16,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.search.candidate import Candidate
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.outcome import Rung
 from pyg_nas.search.search_folder.folder import ASKED, QUERIES
@@ -40,8 +41,8 @@ class Records:
             alone.
     """
 
-    def __init__(self) -> None:
-        self.history = History()
+    def __init__(self, goal: Goal | None = None) -> None:
+        self.history = History(goal)
         self.candidates: list[Candidate] = []
         self.unlisted: list[Query] = []
         self._ids: dict[str, int] = {}
@@ -49,13 +50,16 @@ class Records:
         self._rungs: dict[int, list[Rung]] = {}
 
     @classmethod
-    def read(cls, folder: Path, space: SearchSpace) -> Records:
+    def read(cls, folder: Path, space: SearchSpace, goal: Goal | None = None) -> Records:
         """Return the records of a folder, in which a search may be at work.
+
+        Args:
+            goal: What the search compares cells by; by default validation accuracy.
 
         Raises:
             SettingsError: If a file cannot be read, or a line is not a record of this space.
         """
-        records = cls()
+        records = cls(goal)
         records._read_events(SharedLines(folder / ASKED), space)
         records._read_queries(SharedLines(folder / QUERIES), space)
         return records

@@ -20,6 +20,7 @@ from pyg_nas.io.json_reader import read_object
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.predictors.storage.folder import WEIGHTS
 from pyg_nas.search.constraints import LIMITS, Constraints
+from pyg_nas.search.goal import Goal
 
 if TYPE_CHECKING:
     from pyg_nas.search.early_stopping import EarlyStopping
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from pyg_nas.search.methods.strategies import Strategy
 
 SETTINGS = "settings.json"
-ACCURACY = "accuracy"
-"""The usual score of a run."""
 RECIPE = "recipe "
 """Begins the description of a predictor that a recipe makes."""
 
@@ -189,9 +188,9 @@ class SearchSettings:
         return _first_text(nested_values(self.content, "evaluator"))
 
     @property
-    def score(self) -> str:
-        """The metric that is maximised: accuracy, R², or a function's name."""
-        return _first_text([self.evaluator.get("score")]) or ACCURACY
+    def goal(self) -> Goal:
+        """What cells are compared by."""
+        return Goal.from_dict(self.evaluator)
 
     @property
     def early_stopping(self) -> dict[str, Any]:

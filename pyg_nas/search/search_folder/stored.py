@@ -53,7 +53,7 @@ class StoredSearch:
         folder = Path(folder)
         settings = SearchSettings.read(folder)
         space = settings.space(default_space)
-        history = Records.read(folder, space).history
+        history = Records.read(folder, space, settings.goal).history
         answer = read_object(folder / ANSWER) if (folder / ANSWER).exists() else {}
         # A finished search that is resumed with more rounds still has its previous answer.
         finished = answer.get("queries") == len(history)

@@ -10,6 +10,7 @@ import pytest
 
 from pyg_nas.data.networks.dataset import NetworkDataset
 from pyg_nas.data.networks.table import NetworkTable
+from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.report.search_summary import write_report
@@ -18,6 +19,7 @@ from pyg_nas.report.seed_summary import write_seeds
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.constraints import Constraints, restrict
 from pyg_nas.search.evaluators.network_list import NetworkListEvaluator, NetworkTableEvaluator
+from pyg_nas.search.goal import Goal
 from pyg_nas.search.history import Proposal, Query
 from pyg_nas.search.loop import search as run_search
 from pyg_nas.search.methods.by_name import make_strategy
@@ -169,9 +171,21 @@ def test_a_table_is_searched_by_looking_its_networks_up(tmp_path: Path) -> None:
     assert evaluator.best_within(Constraints(max_macs=1)) is None
 
 
-def test_a_table_without_a_label_to_maximise_is_refused() -> None:
-    with pytest.raises(SettingsError, match="'latency' is a cost"):
-        NetworkTableEvaluator(NetworkTable(TABLE.networks, NAMES, {"latency": np.ones(80)}))
+def test_the_cheapest_network_of_a_table_is_found() -> None:
+    parameters = np.array([graph.parameters for graph in GRAPHS])
+    table = NetworkTable(TABLE.networks, NAMES, {"latency": parameters / 1e9})
+    by_default = NetworkTableEvaluator(table)
+    assert by_default.goal == Goal("latency", "", larger_is_better=False)
+    for evaluator in (by_default, NetworkTableEvaluator(table, LabelPolicy("parameters"))):
+        strategy = make_strategy("oracle", evaluator, n=1, k=2, recipe="networks")
+        result = run_search(strategy, evaluator, 5)
+        chosen = [NAMES.index(query.cell.operations[0]) for query in result.history]
+        assert parameters[chosen].tolist() == sorted(parameters.tolist())[:5]
+        assert result.regret is not None
+        assert result.regret.tolist() == [0.0] * 5
+
+
+def test_a_table_without_a_label_is_refused() -> None:
     empty = NetworkTable(TABLE.networks, NAMES, {"accuracy": np.full(80, np.nan)})
     with pytest.raises(TableError, match="no network has the label 'accuracy'"):
         NetworkTableEvaluator(empty)

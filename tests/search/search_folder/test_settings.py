@@ -31,7 +31,7 @@ def test_a_file_describes_how_the_search_was_begun(tmp_path: Path) -> None:
         tmp_path
     )
     read = SearchSettings.read(tmp_path)
-    assert (read.method, read.target, read.kind, read.score) == (
+    assert (read.method, read.target, read.kind, read.goal.score) == (
         "predictor", "photos", "external", "accuracy",
     )  # fmt: skip
     assert (read.n, read.k, read.budget, read.seed) == (20, 5, 40, 7)
@@ -81,7 +81,7 @@ def test_the_files_of_other_programs_are_searched_for_what_is_needed() -> None:
             "limits": {"max_macs": 5},
         }
     )
-    assert (settings.method, settings.kind, settings.score) == ("random", "table", "R²")
+    assert (settings.method, settings.kind, settings.goal.name) == ("random", "table", "R²")
     assert settings.constraints == Constraints(max_macs=5)
     assert settings.space().name == "nasbench101"
     assert not settings.is_complete
