@@ -32,6 +32,7 @@ from pyg_nas.predictors.gaussian_process.kept_cells import (
     KeptCells,
     KeptMemory,
     fits_memory,
+    kept_rows,
 )
 from pyg_nas.predictors.gaussian_process.regressor import (
     GROUPS,
@@ -481,19 +482,30 @@ class HybridRegressor(CellRegressor):
         )
 
     def _kept_blocks(self, cells: CellArray) -> list[KeptBlock]:
-        blocks: list[KeptBlock] = []
+        parts: dict[int, Others] = {}
         fitted = len(self._unseen[0])
         most = math.ceil(fitted * REFIT_GROWTH) - fitted
         memory = KeptMemory(len(cells), fitted, self.process_.inputs_.shape[1], most)
 
         def keep(rows: slice, block: CellArray, features: CellFeatures) -> None:
-            whitened = memory.filled(rows, whitened_cells(self.process_, features, fitted))
-            blocks.append(KeptBlock(rows, whitened, self._others(block, features)))
+            memory.fill(rows, whitened_cells(self.process_, features, fitted))
+            parts[rows.start] = self._others(block, features)
 
         # The next fit of the search needs their features again.
         groups = self._all_groups(cells.space)
         map_blocks(cells, groups, keep, self._is_process_alone(), again=True)
-        return blocks
+        others = [
+            None if found[0] is None else np.concatenate(found)
+            for found in zip(*(parts[start] for start in sorted(parts)), strict=True)
+        ]
+        return [
+            KeptBlock(
+                rows,
+                memory.block(rows),
+                tuple(None if other is None else other[rows] for other in others),
+            )
+            for rows in kept_rows(len(cells))
+        ]
 
     def predict_latent(self, X: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of the latent labels ``[N]`` of measured labels.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from pyg_nas.compute.threads import single_threaded_pool
+from pyg_nas.features.graph_features import BLOCK_CELLS
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.gaussian_process.whitened import WhitenedCells
 
 MOST_BYTES = 2**30
 """Largest memory of the cache."""
+
+_LEAST_BLOCKS, _MOST_CELLS = 16, 16_384  # of many cells; the largest number of cells in one
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class KeptBlock:
 
 
 class KeptMemory:
-    """Memory for the whitened covariances of all cells.
+    """Memory for what a process knows of all cells.
 
     It is one piece for each kind of number, which the operating system gets back: memory that is
     freed in many small pieces stays with the process.
@@ -48,19 +51,24 @@ class KeptMemory:
     """
 
     def __init__(self, cells: int, known: int, inputs: int, most: int) -> None:
-        self._inputs = torch.empty(cells, inputs)
-        self._rows = torch.empty(cells, known)
-        self._covariances = torch.empty(cells * most)
-        self._most = most
+        self._inputs, self._rows = torch.empty(cells, inputs), torch.empty(cells, known)
+        self._squares, self._variances = torch.empty(2, cells, dtype=torch.float64)
+        self._added_rows = torch.empty(cells, most)
 
-    def filled(self, rows: slice, cells: WhitenedCells) -> WhitenedCells:
-        """Return a copy of what is known of some of the cells, in this memory."""
-        covariances = self._covariances[rows.start * self._most : rows.stop * self._most]
-        return replace(
-            cells,
-            inputs=self._inputs[rows].copy_(cells.inputs),
-            rows=self._rows[rows].copy_(cells.rows),
-            covariances=covariances.view(self._most, len(cells.inputs)),
+    def fill(self, rows: slice, cells: WhitenedCells) -> None:
+        """Copy what is known of some of the cells, without added cells, into this memory."""
+        self._inputs[rows], self._rows[rows] = cells.inputs, cells.rows
+        self._squares[rows], self._variances[rows] = cells.squares, cells.variances
+
+    def block(self, rows: slice) -> WhitenedCells:
+        """Return what is known of some of the cells, in this memory."""
+        return WhitenedCells(
+            self._inputs[rows],
+            self._squares[rows],
+            self._rows[rows],
+            self._variances[rows],
+            self._added_rows[rows],
+            torch.empty(0, self._inputs.shape[1], dtype=torch.float64),
         )
 
 
@@ -96,6 +104,16 @@ class KeptCells:
             with single_threaded_pool(torch.get_num_threads()) as pool:
                 for _ in pool.map(use, last[1]):
                     pass
+
+
+def kept_rows(cells: int) -> list[slice]:
+    """Return the rows of the blocks that a number of cells is kept in.
+
+    Of many cells they are large: a block's prediction begins with an empty cache of the core, which
+    costs as much as some hundred cells.
+    """
+    size = min(max(cells // _LEAST_BLOCKS, BLOCK_CELLS), _MOST_CELLS)
+    return [slice(start, min(start + size, cells)) for start in range(0, cells, size)]
 
 
 def fits_memory(cells: int, known: int, inputs: int) -> bool:

@@ -1,7 +1,7 @@
 """Predictions of cells that a process has seen before, after other cells were added to it.
 
 What the process of the last fit knows of a cell does not change when training cells are added: an
-added cell has one further covariance with it. Only that is computed.
+added cell has one further whitened covariance with it. Only that is computed.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ class AddedCells:
 
     Args:
         inputs: Their weighted inputs, float64 ``[k, d]``.
-        rows: Their whitened covariances with the ``n`` cells, float64 ``[k, n]``. Those of a cell
-            do not depend on the other added cells, to the last bit.
-        targets: Whitened targets of the ``n`` cells, float64 ``[n]``.
-        dual: Part of the process' dual vector, float64 ``[k]``.
+        rows: Their whitened covariances with the ``n`` cells, float64 ``[k, n]``.
         factor: Cholesky factor of their covariance given the ``n`` cells, float64 ``[k, k]``.
+        targets: Whitened targets of the ``n`` cells and of these, float64 ``[n + k]``.
+
+    ``rows`` and ``factor`` of a cell do not depend on those after it, to the last bit.
     """
 
     inputs: Tensor
     rows: Tensor
-    targets: Tensor
-    dual: Tensor
     factor: Tensor
+    targets: Tensor
 
 
 @dataclass
 class WhitenedCells:
     """What the process of a fit to ``n`` cells knows of ``N`` other cells.
 
-    It does not change when cells are added to the process, which only adds covariances. Single
-    precision is enough: whitened rows and labels are of order one, so that no large terms cancel.
+    It does not change when cells are added to the process, which only adds whitened covariances.
+    Single precision is enough: whitened rows and labels are of order one, so that no large terms
+    cancel.
 
     Args:
         inputs: Weighted inputs, float32 ``[N, d]``.
         squares: Their squared lengths, float64 ``[N]``.
         rows: The inverse Cholesky factor times the covariances of both, float32 ``[N, n]``.
         variances: Variances given the ``n`` cells, without noise, float64 ``[N]``.
-        covariances: Covariances with added cells given the ``n`` cells, float32 ``[most, N]``.
+        added_rows: Their continuation for added cells, float32 ``[N, most]``.
         added: Weighted inputs of the added cells whose covariances are known, ``[k, d]``.
     """
 
@@ -65,7 +65,7 @@ class WhitenedCells:
     squares: Tensor
     rows: Tensor
     variances: Tensor
-    covariances: Tensor
+    added_rows: Tensor
     added: Tensor
 
     def num_known(self, inputs: Tensor) -> int:
@@ -86,28 +86,31 @@ def whitened_cells(process: GaussianProcess, features: CellFeatures, count: int)
     kept = inputs.float()
     # Of the inputs as they are kept: a distance is a difference of large terms.
     squares = vector_norm(kept, dim=1, dtype=torch.float64).square()
-    none = rows.new_empty(0, len(kept))
+    none = kept.new_empty(len(kept), 0)
     return WhitenedCells(kept, squares, rows.float(), variances, none, process.inputs_[:0])
 
 
 def added_cells(process: GaussianProcess, count: int) -> AddedCells:
     """Return the training cells after the first ``count``, for :func:`predict_whitened`."""
-    inputs, first = process.inputs_[count:], process.inputs_[:count]
+    inputs, first, kernel = process.inputs_[count:], process.inputs_[:count], process.kernel_
     # LAPACK works on columns: a part of the factor would be copied for each product.
-    factor = process.factor_[:count, :count].mT.contiguous().mT
+    known = process.factor_[:count, :count].mT.contiguous().mT
     rows = torch.empty(len(inputs), count, dtype=torch.float64)
+    factor = torch.zeros(len(inputs), len(inputs), dtype=torch.float64)
     for start in range(0, len(inputs), _ADDED_AT_ONCE):
-        part = inputs[start : start + _ADDED_AT_ONCE]
+        part, earlier = inputs[start : start + _ADDED_AT_ONCE], slice(0, start)
         # Products of one size: rounding depends on the size, not on the other columns.
         filled = inputs.new_zeros(_ADDED_AT_ONCE, inputs.shape[1])
         filled[: len(part)] = part
-        between = process.kernel_.covariance(first, filled)
-        found = torch.linalg.solve_triangular(factor, between, upper=False)
-        rows[start : start + len(part)] = found.T[: len(part)]
-    targets = process.factor_[:, :count].T @ process.dual_
-    return AddedCells(
-        inputs, rows, targets, process.dual_[count:], process.factor_[count:, count:].contiguous()
-    )
+        own = torch.linalg.solve_triangular(known, kernel.covariance(first, filled), upper=False)
+        between = kernel.covariance(inputs[earlier], filled) - rows[earlier] @ own
+        before = torch.linalg.solve_triangular(factor[earlier, earlier], between, upper=False)
+        corner = kernel.covariance(filled, filled) - own.T @ own - before.T @ before
+        corner.diagonal().add_(process.noise_)
+        here = slice(start, start + len(part))
+        rows[here], factor[here, earlier] = own.T[: len(part)], before.T[: len(part)]
+        factor[here, here] = torch.linalg.cholesky(corner)[: len(part), : len(part)]
+    return AddedCells(inputs, rows, factor, process.factor_.T @ process.dual_)
 
 
 def predict_whitened(
@@ -117,47 +120,52 @@ def predict_whitened(
 
     They are those of :meth:`GaussianProcess.predict_features
     <pyg_nas.predictors.gaussian_process.regressor.GaussianProcess.predict_features>` to 1e-6. The
-    mean is the whitened rows times the whitened targets plus the covariances with the added cells,
-    given the others, times their part of the dual vector. The variance follows by another whitening
-    of these covariances (Rasmussen and Williams, 2006, algorithm 2.1). Covariances that are
+    mean is the whitened covariances with all training cells times their whitened targets; each
+    reduces the variance by its square (Rasmussen and Williams, 2006, algorithm 2.1). Those that are
     computed are kept in ``cells``; standard deviations that are not asked for are 0.
     """
     known = cells.num_known(added.inputs)
     cells.added = cells.added[:known]  # an interruption leaves no covariances of others
-    mean = _means(process.kernel_, cells, added, known)
+    mean, reduced = _sums(process.kernel_, cells, added, known)
     cells.added = added.inputs
-    deviations = torch.zeros_like(cells.variances)
+    deviations = np.zeros(len(mean))
     if with_std:
-        covariances = cells.covariances[: len(added.inputs)].double()
-        rows = torch.linalg.solve_triangular(added.factor, covariances, upper=False)  # [k, N]
-        variances = cells.variances - rows.square().sum(dim=0)
-        deviations = (variances.clamp(min=0) + process.noise_).sqrt()
-    return mean.numpy() * process.std_ + process.mean_, deviations.numpy() * process.std_
+        variances = np.maximum(cells.variances.numpy() - reduced, 0)
+        deviations = np.sqrt(variances + process.noise_) * process.std_
+    return mean * process.std_ + process.mean_, deviations
 
 
-def _means(
+def _sums(
     kernel: MaternLinearKernel, cells: WhitenedCells, added: AddedCells, known: int
-) -> Tensor:
-    """Return means ``[N]`` of standardised labels, all but ``known`` covariances being new."""
-    new = slice(known, len(added.inputs))
-    if compiled_enabled():
-        from pyg_nas.engine.numba_whitened import whitened_means
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return means ``[N]`` of standardised labels, and what added cells take off variances ``[N]``.
 
-        means = whitened_means(
+    All but ``known`` of the added cells are new.
+    """
+    total = len(added.inputs)
+    new = slice(known, total)
+    if compiled_enabled():
+        from pyg_nas.engine.numba_whitened import whitened_sums
+
+        return whitened_sums(
             cells.inputs.numpy(),
             cells.squares.numpy(),
             cells.rows.numpy(),
-            cells.covariances.numpy(),
+            cells.added_rows.numpy(),
             added.targets.numpy(),
-            added.dual.numpy(),
             added.inputs[new].numpy(),
             added.rows[new].numpy(),
-            known,
+            added.factor[new].numpy(),
             float(kernel.variance),
             float(kernel.linear),
         )
-        return torch.from_numpy(means)
-    rows, inputs = cells.rows.double(), cells.inputs.double()
-    between = kernel.covariance(added.inputs[new], inputs, cells.squares)
-    cells.covariances[new] = (between - added.rows[new] @ rows.T).float()
-    return rows @ added.targets + added.dual @ cells.covariances[: new.stop].double()
+    rows = cells.rows.double()
+    between = kernel.covariance(added.inputs[new], cells.inputs.double(), cells.squares)
+    between -= added.rows[new] @ rows.T
+    between -= added.factor[new, :known] @ cells.added_rows[:, :known].double().T
+    found = torch.linalg.solve_triangular(added.factor[new, new], between, upper=False)
+    cells.added_rows[:, new] = found.T.float()
+    added_rows = cells.added_rows[:, :total].double()
+    fitted, later = added.targets.split([rows.shape[1], total])
+    means = rows @ fitted + added_rows @ later
+    return means.numpy(), added_rows.square().sum(dim=1).numpy()

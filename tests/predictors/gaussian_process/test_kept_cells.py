@@ -12,6 +12,7 @@ from pyg_nas.predictors.gaussian_process.kept_cells import (
     KeptBlock,
     KeptCells,
     fits_memory,
+    kept_rows,
 )
 from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 from pyg_nas.predictors.gaussian_process.whitened import whitened_cells
@@ -51,3 +52,14 @@ def test_the_whole_of_nasbench101_is_kept_for_four_hundred_training_cells() -> N
     assert not fits_memory(423_624, 420, 216)
     assert fits_memory(MOST_BYTES // 8, 1, 1)
     assert not fits_memory(MOST_BYTES // 8, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("cells", "size"), [(5_000, 4_096), (65_536, 4_096), (160_000, 10_000), (423_624, 16_384)]
+)
+def test_blocks_of_many_cells_are_large_and_cover_all(cells: int, size: int) -> None:
+    blocks = kept_rows(cells)
+    np.testing.assert_array_equal(
+        np.concatenate([np.arange(cells)[rows] for rows in blocks]), np.arange(cells)
+    )
+    assert {rows.stop - rows.start for rows in blocks[:-1]} == {size}

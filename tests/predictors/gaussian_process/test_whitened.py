@@ -28,7 +28,8 @@ Y = np.log(CELLS.trainable_parameters())
 def whitened(process: GaussianProcess, features: CellFeatures, count: int) -> WhitenedCells:
     total, inputs = len(features.vertex), process.inputs_.shape[1]
     memory = KeptMemory(total, count, inputs, len(process.dual_) - count + 10)
-    return memory.filled(slice(0, total), whitened_cells(process, features, count))
+    memory.fill(slice(0, total), whitened_cells(process, features, count))
+    return memory.block(slice(0, total))
 
 
 @pytest.mark.parametrize("engine", ["auto", "torch"])
@@ -59,13 +60,13 @@ def test_an_interrupted_prediction_leaves_no_covariances_of_other_cells(
     )
     kept = whitened(first, features, 50)
     expected = predict_whitened(first, kept, added_cells(first, 50))
-    compute = module._means
+    compute = module._sums
 
     def interrupted(*given: Any) -> None:
         compute(*given)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_means", interrupted)
+    monkeypatch.setattr(module, "_sums", interrupted)
     with pytest.raises(KeyboardInterrupt):
         predict_whitened(other, kept, added_cells(other, 50))
     monkeypatch.undo()
