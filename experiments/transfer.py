@@ -1,8 +1,10 @@
 """The recipe transfer: on the shipped tables with a space or task left out, and on benchmarks.
 
+    python experiments/transfer.py numbers
     python experiments/transfer.py own
     python experiments/transfer.py evaluate nasbench201.hdf5 transnasbench101.hdf5
 
+`numbers` ranks the cells of each shipped table by each zero-cost number of untrained networks.
 `own` leaves the tables of a space or of a task out and ranks the cells of one of them: by the
 common process, and by 10 to 200 of their labels beside the recipe fast. Settings are chosen by
 these figures alone. `evaluate` ranks the architectures
@@ -28,9 +30,11 @@ import typer
 from finished_runs import append_line
 
 from pyg_nas.data.tables.shipped import shipped_table
+from pyg_nas.features.graph_features import cell_features
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.io.files import write_text
+from pyg_nas.measure.zero_cost import NUMBERS
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.transfer.common_process import (
@@ -41,6 +45,7 @@ from pyg_nas.predictors.transfer.common_process import (
     transfer_scores,
 )
 from pyg_nas.predictors.transfer.regressor import TransferRegressor
+from pyg_nas.predictors.zero_cost import zero_cost_features
 
 RESULTS = Path(__file__).parent / "results"
 TABLES = {
@@ -63,6 +68,21 @@ TRANSNAS_METRICS = {
 }
 
 app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def numbers() -> None:
+    """Rank the cells of the shipped tables by each zero-cost number."""
+    taus: dict[str, dict[str, float]] = {number: {} for number in NUMBERS}
+    for name in TABLES:
+        table = shipped_table(name)
+        latents = table_latents(table)
+        found = zero_cost_features(table.cells, cell_features(table.cells))
+        for number, values in zip(NUMBERS, found.T, strict=True):
+            taus[number][name] = float(kendall_tau(latents, values))
+    write_text(RESULTS / "transfer_numbers.json", json.dumps({"tau": taus}, indent=1) + "\n")
+    for number, by_table in taus.items():
+        print(f"{number}: {' '.join(f'{tau:.3f}' for tau in by_table.values())}")
 
 
 @app.command()
