@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.linalg import vector_norm
 
+from pyg_nas.compute.jit import compiled_enabled
+
+_FEWEST_COMPILED = 1_024  # inputs on one side from which on compiled code is worth its import
 _ROWS = 128  # of a block of covariances that stays in the processor's cache
 _COVARIANCE_ROWS = 256
 _IN_CACHE = 16_384  # covariances whose intermediate results stay in the processor's cache
@@ -41,6 +44,13 @@ class MaternLinearKernel:
         """
         if squares is None:
             squares = two.square().sum(dim=1)
+        if max(len(one), len(two)) >= _FEWEST_COMPILED and compiled_enabled():
+            from pyg_nas.engine.numba_process import make_covariances
+
+            found, lengths = one @ two.T, one.square().sum(dim=1).numpy()
+            variances = float(self.variance), float(self.linear)
+            make_covariances(found.numpy(), lengths, squares.numpy(), *variances)
+            return found
         if len(one) <= _COVARIANCE_ROWS:
             return self._covariance(one, two, squares)
         # In blocks: the intermediate results of a covariance need several times its memory.

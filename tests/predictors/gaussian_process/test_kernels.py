@@ -8,6 +8,7 @@ import torch
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern
 from torch import Tensor
 
+from pyg_nas.compute.jit import ENGINE_VARIABLE
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.predictors.gaussian_process.kernels import MaternLinearKernel, MaternLinearPosterior
 from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
@@ -17,9 +18,15 @@ INPUTS, KNOWN = (torch.from_numpy(RNG.normal(size=(n, 3))) for n in (300, 7))
 KERNEL = MaternLinearKernel(torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64), 1.5, 0.3)
 
 
-def test_covariances_are_those_of_scikit_learn() -> None:
+@pytest.mark.parametrize("count", [300, 1_500])
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+def test_covariances_are_those_of_scikit_learn(
+    count: int, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENGINE_VARIABLE, engine)
     theirs = ConstantKernel(1.5) * Matern(1.0, nu=2.5) + ConstantKernel(0.3) * DotProduct(1e-9)
-    inputs, known = (KERNEL.scaled(x) for x in (INPUTS, KNOWN))
+    inputs, known = (KERNEL.scaled(x) for x in (INPUTS.repeat(5, 1)[:count], KNOWN))
+    inputs[1] = known[1]  # a distance of zero
     expected = theirs(inputs.numpy(), known.numpy())
     np.testing.assert_allclose(KERNEL.covariance(inputs, known), expected, atol=1e-9)
     np.testing.assert_allclose(KERNEL.variances(inputs), theirs.diag(inputs.numpy()), atol=1e-9)

@@ -1,4 +1,4 @@
-"""Compiled predictions of cells that a Gaussian process has seen before."""
+"""Compiled loops of a Gaussian process, against whole matrices."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pyg_nas.compute.jit import compiled
-from pyg_nas.engine import numba_whitened
-from pyg_nas.engine.numba_whitened import whitened_sums
+from pyg_nas.engine import numba_process
+from pyg_nas.engine.numba_process import whitened_sums
 from pyg_nas.predictors.gaussian_process.kernels import MaternLinearKernel
 
 
@@ -49,7 +49,7 @@ def test_sums_and_new_covariances_are_those_of_whole_matrices(total: int) -> Non
 
 
 def test_the_exponential_is_that_of_numpy() -> None:
-    exponential = numba_whitened._exp_minus
+    exponential = numba_process._exp_minus
 
     @compiled
     def of_all(values: np.ndarray, found: np.ndarray) -> None:

@@ -1,8 +1,4 @@
-"""Compiled predictions of cells that a Gaussian process has seen before.
-
-They are those of :func:`pyg_nas.predictors.gaussian_process.whitened.predict_whitened`. A cell's
-numbers are read from memory once and are then in the core's own cache.
-"""
+"""Compiled loops of a Gaussian process: covariances, and predictions of cells seen before."""
 
 from __future__ import annotations
 
@@ -26,6 +22,24 @@ _LINE = 16  # numbers that are loaded together, in single precision
 
 
 @compiled
+def make_covariances(
+    products: _Doubles, one: _Doubles, two: _Doubles, variance: float, linear: float
+) -> None:
+    """Replace inner products ``[n, m]`` of weighted inputs by their covariances.
+
+    Args:
+        products: The inner products.
+        one: Squared lengths of the first inputs, ``[n]``.
+        two: Those of the second, ``[m]``.
+        variance: Variance of the Matérn part of the kernel.
+        linear: Variance of its linear part.
+    """
+    for i in range(len(one)):
+        for k in range(len(two)):
+            products[i, k] = _covariance(products[i, k], one[i] + two[k], variance, linear)
+
+
+@compiled
 def whitened_sums(
     inputs: Floats,
     squares: _Doubles,
@@ -40,7 +54,9 @@ def whitened_sums(
 ) -> tuple[_Doubles, _Doubles]:
     """Return means ``[N]`` and by how much ``k`` added cells reduce variances ``[N]``.
 
-    Writes the whitened covariances with the new ones of the added cells, which are the last ``m``.
+    They are those of :func:`pyg_nas.predictors.gaussian_process.whitened.predict_whitened`. Writes
+    the whitened covariances with the new ones of the added cells, which are the last ``m``. A
+    cell's numbers are read from memory once and are then in the core's own cache.
 
     Args:
         inputs: Weighted inputs, ``[N, d]``.
@@ -72,11 +88,9 @@ def whitened_sums(
         _write_products(other_rows, rows, start, block, explained)
         for r in range(len(new)):
             for i in range(block):
-                product = products[r, i]
-                between = max(lengths[r] + squares[start + i] - 2 * product, zero)
-                distance = math.sqrt(5 * between + 1e-10)
-                matern = (1 + distance + distance * distance / 3) * _exp_minus(distance)
-                priors[r, i] = variance * matern + linear * product - explained[r, i]
+                both = lengths[r] + squares[start + i]
+                prior = _covariance(products[r, i], both, variance, linear)
+                priors[r, i] = prior - explained[r, i]
         for i in range(start, start + block):
             for r in range(len(new)):
                 own = total - len(new) + r
@@ -146,6 +160,14 @@ def _load_ahead(typing: Any, cells: Any, row: Any, column: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(cells, row, column), generate
+
+
+@compiled
+def _covariance(product: float, squares: float, variance: float, linear: float) -> float:
+    """Return the covariance of two inputs by their product and the sum of their squared lengths."""
+    distance = math.sqrt(5 * max(squares - 2 * product, 0.0) + 1e-10)
+    matern = (1 + distance + distance * distance / 3) * _exp_minus(distance)
+    return variance * matern + linear * product
 
 
 @compiled
