@@ -21,6 +21,7 @@ from pyg_nas.spaces.modules.onnx_macs import COUNTED, PACKED, multiply_accumulat
 from pyg_nas.spaces.modules.onnx_parameters import (
     IDENTITIES,
     VIEWS,
+    folded_normalisations,
     inner_weights,
     left_out,
     weights_of,
@@ -44,10 +45,12 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     running statistics of batch normalisation, first states of recurrent layers, and settings such
     as the scales of ``Resize``. In the files of PyTorch's exporter only parameters of the module
     count and constants computed from them, each parameter once: no buffers, masks or tables of
-    positions. Small tensors of equal numbers, such as the normalisations of an untrained network,
-    are one in the file, and count once at most. Files of its earlier exporter (``dynamo=False``) do
-    not say which initializers are buffers; constants that are operators count in neither. Rounded
-    weights count, but not their scales.
+    positions. Those of a batch normalisation that it folded into the operator before count. Small
+    tensors of equal numbers, such as the normalisations of an untrained network, are one in the
+    file, and count once at most. Files of its earlier exporter (``dynamo=False``) do not say which
+    initializers are buffers, nor which normalisations are folded: of these the shift counts as a
+    bias, and the scale does not. Constants that are operators count in neither. Rounded weights
+    count, but not their scales.
     Undetermined sizes of inputs, such as the batch, are 1. Of an ``If`` whose condition is a
     constant the branch is taken. A ``Loop`` without multiply-accumulates and weights is one
     operation. Files with external weights are not opened.
@@ -178,6 +181,7 @@ class _Builder:
         self.types: dict[str, str] = {}
         # Numbers of each weight, and the parameters in it that no vertex has yet.
         self.sizes, self.parameters = weights_of(model, stored)
+        self.folded = folded_normalisations(self.graph)
         read = {name for node in self.graph.node for name in _read_by(node)}
         learned = {name for node in self.graph.node for name in _parameters_of(node)}
         for name in read - learned:  # constants in the file, which belong to no vertex
@@ -263,17 +267,21 @@ class _Builder:
         written = 0
         if node.op_type not in VIEWS:
             written = sum(self._bytes(name) for name in node.output if name)
+        result = self._result(node.output[0])
+        parameters = sum(self.parameters.pop(name, 0) for name in read)
+        if node.output[0] in self.folded:
+            parameters += self.folded[node.output[0]] * result[0][1]  # of each channel
         return Vertex(
             operation,
             f"{node.name}:{node.op_type}",
             sources,
-            *self._result(node.output[0]),
+            *result,
             kernel=kernel,
             stride=tuple(attributes.get("strides", (1,) * len(kernel))),
             groups=int(attributes.get("group", attributes.get("num_groups", 1))),
             heads=int(attributes.get("num_heads", attributes.get("q_num_heads", 1))),
             weights=sum(self.sizes[name] for name in dict.fromkeys(read)),
-            parameters=sum(self.parameters.pop(name, 0) for name in read),
+            parameters=parameters,
             macs=self._macs(node, attributes),
             bytes_read=bytes_read(
                 operation,

@@ -10,7 +10,10 @@ Shapes = Sequence[Sequence[int]]
 
 # Position of the weight among the inputs.
 _CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "DeformConv": 1, "FusedConv": 1, "QLinearConv": 3}
-_PRODUCTS = ("Gemm", "FusedGemm", "MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul")
+_PRODUCTS = (
+    *("Gemm", "FusedGemm", "QGemm"),
+    *("MatMul", "FusedMatMul", "MatMulInteger", "QLinearMatMul"),
+)
 PACKED = ("MatMulNBits", "MatMulBnb4")
 """Products of ``K`` numbers with a matrix of ``N`` columns, several of its numbers in a byte."""
 

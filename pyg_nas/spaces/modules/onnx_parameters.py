@@ -29,10 +29,12 @@ _NOT_PARAMETERS = {
 _ROUNDED = {
     "DequantizeLinear": (0,),
     "QuantizeLinear": (0,),
+    "QGemm": (3, 6),
     "QLinearConv": (3, 8),
     "QLinearMatMul": (0, 3),
     "ConvInteger": (1,),
     "MatMulInteger": (0, 1),
+    **dict.fromkeys(("QLinearAdd", "QLinearMul"), (0, 3)),
     **dict.fromkeys(PACKED, (1, 5)),
 }
 IDENTITIES = frozenset({"Identity", "Dropout"})
@@ -49,6 +51,9 @@ _PYTORCH = "pytorch"
 _SIGNATURE = "pkg.torch.export.ExportedProgram.graph_signature"
 _KIND_AND_NAME = re.compile(r"\b(PARAMETER|BUFFER|CONSTANT_TENSOR)\b.*?\btarget='([^']*)'")
 _FOLDED_FROM = "pkg.onnxscript.optimizer.folded_from"
+_TRACED = "pkg.torch.onnx.fx_node"
+_PARAMETER_INPUT = re.compile(r"^(\w+): PARAMETER\b", re.MULTILINE)
+_READ_BY_TRACED = re.compile(r"%(\w+)")
 _QUOTED = re.compile(r"'([^']*)'")
 
 
@@ -83,6 +88,7 @@ def weights_of(model: ModelProto, stored: Collection[str]) -> Weights:
     # Other tools write this too, and say of no constant whether it is learned.
     computed = _computed(graph) if kinds else {}
     learned = {name for name, kind in kinds.items() if kind == "PARAMETER"}
+    of_normalisation = {f"{name}_bias" for name in learned}  # folded into this product
     sizes = {
         sparse.values.name: math.prod(sparse.values.dims) for sparse in graph.sparse_initializer
     }
@@ -96,6 +102,8 @@ def weights_of(model: ModelProto, stored: Collection[str]) -> Weights:
             is_weight = name in learned
         elif kinds and name in computed:
             is_weight = not learned.isdisjoint(computed[name])
+        elif name in of_normalisation:
+            is_weight = False
         elif kinds:  # of a weight that contains a normalisation the file says nothing
             is_weight = size != 1 or name in factors
         else:
@@ -112,6 +120,26 @@ def weights_of(model: ModelProto, stored: Collection[str]) -> Weights:
         parameters[name] = sizes[name] if sources[name] - counted else 0
         counted |= sources[name]
     return Weights(sizes, parameters)
+
+
+def folded_normalisations(graph: GraphProto) -> dict[str, int]:
+    """Return the parameters of each channel of the batch normalisations that are no operators.
+
+    PyTorch's exporter folds one into the product or convolution before it, whose trace is then that
+    of the normalisation.
+
+    Returns:
+        By the name of the result.
+    """
+    named = set(_PARAMETER_INPUT.findall(_signature(graph)))
+    found = {}
+    for node in graph.node:
+        traced = next((item.value for item in node.metadata_props if item.key == _TRACED), "")
+        if node.op_type in COUNTED and "batch_norm" in traced:
+            read = named.intersection(_READ_BY_TRACED.findall(traced))
+            found[node.output[0]] = len(read)
+            named -= read  # a shared one counts once
+    return found
 
 
 def left_out(operator: str, inputs: int) -> Sequence[int]:
@@ -151,10 +179,14 @@ def _is_float(tensor: TensorProto) -> bool:
     )
 
 
+def _signature(graph: GraphProto) -> str:
+    """Return the list of a module's tensors by PyTorch's exporter, empty in other files."""
+    return next((item.value for item in graph.metadata_props if item.key == _SIGNATURE), "")
+
+
 def _kinds(graph: GraphProto) -> dict[str, str]:
     """Return the kind of each tensor of the module, where PyTorch's exporter lists them."""
-    signature = next((item.value for item in graph.metadata_props if item.key == _SIGNATURE), "")
-    return {name: kind for kind, name in _KIND_AND_NAME.findall(signature)}
+    return {name: kind for kind, name in _KIND_AND_NAME.findall(_signature(graph))}
 
 
 def _computed(graph: GraphProto) -> dict[str, set[str]]:

@@ -22,6 +22,20 @@ _COMPUTED = _ELEMENT_BY_ELEMENT | {
     *("ReduceSum", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Transpose", "Unsqueeze"),
 }
 
+# Operators of ONNX Runtime for rounded numbers, which onnx does not know, with the operators of the
+# same shapes and the inputs that these have.
+_ROUNDED = {
+    "QGemm": ("Gemm", slice(0, 4, 3)),
+    "QLinearAdd": ("Add", slice(0, 4, 3)),
+    "QLinearMul": ("Mul", slice(0, 4, 3)),
+    "QLinearConcat": ("Concat", slice(2, None, 3)),
+    "QLinearAveragePool": ("AveragePool", slice(1)),
+    "QLinearGlobalAveragePool": ("GlobalAveragePool", slice(1)),
+    "QLinearLeakyRelu": ("LeakyRelu", slice(1)),
+    "QLinearSigmoid": ("Sigmoid", slice(1)),
+    "QLinearSoftmax": ("Softmax", slice(1)),
+}
+
 
 def with_shapes(model: ModelProto) -> ModelProto:
     """Return the model with the shapes that can be inferred.
@@ -31,12 +45,22 @@ def with_shapes(model: ModelProto) -> ModelProto:
     known shapes are computed and replace their operators, until nothing new is known; so are
     branches that such a number chooses.
     """
-    from onnx import shape_inference
+    from onnx import NodeProto, shape_inference
 
+    rounded: dict[str, NodeProto] = {}
+    for node in model.graph.node:
+        if node.op_type in _ROUNDED:
+            rounded[node.output[0]] = NodeProto()
+            rounded[node.output[0]].CopyFrom(node)
+            node.op_type, inputs = _ROUNDED[node.op_type]
+            node.domain, node.input[:] = "", node.input[inputs]
     inferred = shape_inference.infer_shapes(model, data_prop=True)
     while _forget_unknown(inferred.graph) and _compute(inferred):
         without_constant_nodes(inferred.graph)  # branches that a computed condition chooses
         inferred = shape_inference.infer_shapes(inferred, data_prop=True)
+    for node in inferred.graph.node:
+        if len(node.output) and node.output[0] in rounded:
+            node.CopyFrom(rounded[node.output[0]])
     return inferred
 
 

@@ -12,7 +12,7 @@ _KINDS = {
     # Products with weights or of two inputs.
     "conv": "conv1d conv2d conv3d convolution Conv ConvInteger QLinearConv FusedConv DeformConv",
     "conv_transpose": "conv_transpose1d conv_transpose2d conv_transpose3d ConvTranspose",
-    "linear": "linear addmm addmv bilinear Gemm FusedGemm",
+    "linear": "linear addmm addmv bilinear Gemm FusedGemm QGemm",
     "matmul": "matmul mm bmm baddbmm einsum tensordot dot mv MatMul MatMulInteger QLinearMatMul "
     "FusedMatMul Einsum __matmul__ __rmatmul__",
     "attention": "scaled_dot_product_attention flex_attention multi_head_attention_forward "
@@ -32,33 +32,34 @@ _KINDS = {
     # Activations.
     "relu": "relu Relu",
     "relu6": "relu6 hardtanh clamp clip clamp_min clamp_max Clip",
-    "leaky_relu": "leaky_relu prelu rrelu LeakyRelu PRelu",
+    "leaky_relu": "leaky_relu prelu rrelu LeakyRelu PRelu QLinearLeakyRelu",
     "elu": "elu celu selu Elu Celu Selu",
     "gelu": "gelu Gelu",
     "silu": "silu Swish",
     "mish": "mish Mish",
     "hardswish": "hardswish HardSwish",
     "hardsigmoid": "hardsigmoid HardSigmoid",
-    "sigmoid": "sigmoid logsigmoid Sigmoid",
+    "sigmoid": "sigmoid logsigmoid Sigmoid QLinearSigmoid",
     "tanh": "tanh Tanh",
     "softplus": "softplus softsign Softplus Softsign",
-    "softmax": "softmax log_softmax softmin Softmax LogSoftmax",
+    "softmax": "softmax log_softmax softmin Softmax LogSoftmax QLinearSoftmax",
     "glu": "glu",
     # Pooling and reductions.
     "max_pool": "max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices "
     "max_pool3d_with_indices adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d MaxPool "
     "GlobalMaxPool",
     "avg_pool": "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
-    "adaptive_avg_pool3d AveragePool GlobalAveragePool lp_pool1d lp_pool2d LpPool",
+    "adaptive_avg_pool3d AveragePool GlobalAveragePool QLinearAveragePool "
+    "QLinearGlobalAveragePool lp_pool1d lp_pool2d LpPool",
     "mean": "mean std var std_mean var_mean ReduceMean",
     "sum": "sum cumsum prod ReduceSum ReduceProd CumSum ReduceSumSquare",
     "max": "max amax min amin argmax argmin topk sort argsort ReduceMax ReduceMin ArgMax ArgMin "
     "TopK",
     # Arithmetic, element by element.
     "add": "add sub rsub subtract addcmul addcdiv __add__ __radd__ __iadd__ __sub__ __rsub__ "
-    "__isub__ lerp Add Sub Sum",
+    "__isub__ lerp Add Sub Sum QLinearAdd",
     "mul": "mul multiply div true_divide divide __mul__ __rmul__ __imul__ __truediv__ "
-    "__rtruediv__ __itruediv__ __floordiv__ floor_divide Mul Div Mod",
+    "__rtruediv__ __itruediv__ __floordiv__ floor_divide Mul Div Mod QLinearMul",
     "power": "pow sqrt rsqrt square exp log reciprocal __pow__ __rpow__ expm1 log1p exp2 log2 "
     "Pow Sqrt Exp Log Reciprocal",
     "unary": "abs neg sign floor ceil round sin cos erf __neg__ Abs Neg Sign Floor Ceil Round Sin "
@@ -71,7 +72,7 @@ _KINDS = {
     "view_as reshape_as Reshape Flatten Squeeze Unsqueeze Expand",
     "transpose": "transpose permute t movedim moveaxis swapaxes swapdims rot90 flip T mT H mH "
     "adjoint Transpose",
-    "concat": "cat concat concatenate stack hstack vstack Concat",
+    "concat": "cat concat concatenate stack hstack vstack Concat QLinearConcat",
     "split": "split chunk unbind tensor_split split_with_sizes unsafe_chunk unsafe_split Split",
     "slice": "__getitem__ narrow select slice index_select gather take_along_dim index diagonal "
     "masked_select Slice Gather GatherElements GatherND",

@@ -105,6 +105,30 @@ class _Steps(nn.Module):
         return state
 
 
+class _Folded(nn.Module):
+    """Batch normalisations after products, one without parameters and two that share them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(
+            *(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU()),
+            *(nn.Conv2d(4, 6, 3, groups=2), nn.BatchNorm2d(6), nn.ReLU()),
+            *(nn.Conv2d(6, 6, 3), nn.BatchNorm2d(6, affine=False), nn.ReLU()),
+        )
+        self.up = nn.ConvTranspose2d(6, 4, 3, groups=2, bias=False)
+        self.linear = nn.Linear(4, 5, bias=False)
+        self.after_up, self.after_linear = nn.BatchNorm2d(4), nn.BatchNorm1d(5)
+        self.again, self.after_again = nn.Linear(5, 5), nn.BatchNorm1d(5)
+        self.after_again.weight = self.after_linear.weight
+        for module in self.modules():
+            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                nn.init.uniform_(module.running_mean)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.after_up(self.up(self.first(x))).mean((2, 3))
+        return self.after_again(self.again(self.after_linear(self.linear(x))))
+
+
 TOKENS, WORDS, IMAGES = torch.rand(2, 7, 16), torch.zeros(2, 7).long(), torch.rand(1, 3, 8, 8)
 MODULES: dict[str, Callable[[], tuple[nn.Module, torch.Tensor]]] = {
     "scaled": lambda: (_Attention(_scaled), TOKENS),
@@ -128,6 +152,7 @@ MODULES: dict[str, Callable[[], tuple[nn.Module, torch.Tensor]]] = {
     ),
     "groups": lambda: (nn.Sequential(nn.Conv2d(3, 8, 1), nn.GroupNorm(4, 8)), IMAGES),
     "batch": lambda: (nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 3)), IMAGES),
+    "folded batch": lambda: (_Folded(), IMAGES),
     "unbatched": lambda: (nn.RNN(16, 5), TOKENS[0]),
     "recurrent": lambda: (nn.LSTM(16, 5, bidirectional=True), TOKENS),
     "steps": lambda: (_Steps(), TOKENS),
@@ -155,7 +180,7 @@ def test_the_parameters_of_an_exported_module(name: str, tmp_path: Path) -> None
 
 # Files of the earlier exporter do not say which tensors are buffers, or copies of a weight. It does
 # not export the decoder.
-UNKNOWN = {"decoder", "learned scale", "masked", "positions", "tied"}
+UNKNOWN = {"decoder", "folded batch", "learned scale", "masked", "positions", "tied"}
 
 
 @pytest.mark.filterwarnings("ignore")

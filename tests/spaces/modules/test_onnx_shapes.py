@@ -14,6 +14,7 @@ from tests.spaces.modules.onnx_models import write
 onnx = pytest.importorskip("onnx")
 from onnx import helper  # noqa: E402
 
+RUNTIME = "com.microsoft"
 ONE, LAST = np.array([1]), np.array([4])
 
 
@@ -107,3 +108,43 @@ def test_recurrent_layers_as_pytorch_exports_them(kind: str, tmp_path: Path) -> 
     wanted = 10 * 2 * gates * 5 * ((6 + 5) + (10 + 5))
     graph = graph_of_onnx(first)
     assert (graph.parameters, graph.macs) == (sum(p.numel() for p in layers.parameters()), wanted)
+
+
+def test_rounded_operators_of_a_runtime(tmp_path: Path) -> None:
+    """As the static quantisation of ONNX Runtime writes them, without shapes of results."""
+    rounded = {"scale": np.float32(0.1), "zero": np.uint8(128)}
+    weights = {
+        "w": np.zeros((10, 16), np.int8),
+        "b": np.zeros(10, np.int32),
+        **{name: np.array(number) for name, number in rounded.items()},
+    }
+    s, z = "scale", "zero"
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", s, z], ["q"]),
+        helper.make_node("QLinearSigmoid", ["q", s, z, s, z], ["a"], domain=RUNTIME),
+        helper.make_node("QLinearAdd", [*("q", s, z), *("a", s, z), s, z], ["sum"], domain=RUNTIME),
+        helper.make_node(
+            "QLinearConcat", [s, z, *("sum", s, z), *("a", s, z)], ["c"], axis=1, domain=RUNTIME
+        ),
+        helper.make_node("QLinearGlobalAveragePool", ["c", s, z, s, z], ["p"], domain=RUNTIME),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node(
+            "QGemm", ["f", s, z, "w", s, z, "b", s, z], ["g"], transB=1, domain=RUNTIME
+        ),
+        helper.make_node("DequantizeLinear", ["g", s, z], ["y"]),
+    ]
+    path = write(tmp_path / "n.onnx", nodes, weights, {"x": [2, 8, 5, 4]})
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid(RUNTIME, 1))
+    onnx.save(model, path)
+    graph = graph_of_onnx(path)
+    assert [(v.operation, v.shape) for v in graph.vertices[2:-2]] == [
+        ("sigmoid", (2, 8, 5, 4)),
+        ("add", (2, 8, 5, 4)),
+        ("concat", (2, 16, 5, 4)),
+        ("avg_pool", (2, 16, 1, 1)),
+        ("reshape", (2, 16)),
+        ("linear", (2, 10)),
+    ]
+    assert (graph.parameters, graph.macs) == (170, 2 * 16 * 10)
+    assert graph.vertices[3].bytes_read == 2 * 2 * 8 * 5 * 4 + 5  # a scale and a zero point
