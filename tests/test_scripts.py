@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 import runpy
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from pyg_nas.data.tables.shipped import shipped_latencies
+from pyg_nas.spaces.modules.trace import graph_of
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("experiments", "datasets/scripts")
@@ -47,3 +52,20 @@ def test_a_script_can_be_imported(script: str, monkeypatch: pytest.MonkeyPatch) 
     """It begins its work only where it is the main module."""
     monkeypatch.syspath_prepend(str((ROOT / script).parent))  # as Python does for a script
     runpy.run_path(str(ROOT / script), run_name="imported")
+
+
+def test_the_networks_of_the_shipped_latencies_are_found_by_their_hashes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "datasets/scripts"))
+    families = import_module("network_families")
+    table = shipped_latencies()
+    settings = [json.loads(name) for name in table.names]
+    drawn = np.random.default_rng(0).permutation(len(table)).tolist()
+    of_family: dict[str, list[int]] = {name: [] for name in families.FAMILIES}
+    for row in drawn:
+        of_family[settings[row]["family"]].append(row)
+    pools = [row for row in drawn if settings[row].get("pool")]  # with a window of one number
+    for row in [*pools[:3], *(row for rows in of_family.values() for row in rows[:3])]:
+        graph = graph_of(*families.build(**settings[row]))
+        assert table.hashes[row].decode() == graph.hash, table.names[row]

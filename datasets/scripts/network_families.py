@@ -19,6 +19,7 @@ from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.measure.network import sized_network
+from pyg_nas.spaces.nasbench101.network import ConvBnRelu
 
 CLASSES = 10
 
@@ -286,9 +287,14 @@ def mixer(size: int, width: int, depth: int, tokens: int, expand: int, patch: in
 def cell_network(
     space: str, size: int, text: str, width: int, stages: int, depth: int
 ) -> nn.Module:
-    """Return the network of a cell of a search space."""
+    """Return the network of a cell of a search space, as it was when the table was measured."""
     shape = NetworkSize(width, stages, depth, CLASSES, 3, (size, size))
-    return sized_network(Cell.from_text(text, find_space(space)), shape)[0]
+    network = sized_network(Cell.from_text(text, find_space(space)), shape)[0]
+    for module in network.modules():
+        if isinstance(module, ConvBnRelu):  # today ReLU works in place, before axes are moved
+            module[1].rectified = False
+            module.append(nn.ReLU())
+    return network
 
 
 FAMILIES: dict[str, Callable[..., nn.Module]] = {
