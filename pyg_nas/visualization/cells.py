@@ -47,14 +47,16 @@ BLOCK_COLOUR = "#595959"
 MOST_VERTICES = 30
 """Largest number of vertices that are drawn as one box each."""
 
-_MOST_BOXES, _MOST_WITH_LETTERS = 60, 110
+_MOST_BOXES, _MOST_WITH_LETTERS, _MOST_AT_LAST = 60, 110, 150
 # How a large graph is folded, the first that has few enough boxes: these at most, whether what
-# comes again elsewhere is folded too, and the longest edges that hold a block together.
+# comes again elsewhere is folded too, and the longest edges that hold a block together. Parallel
+# branches, as of HRNet and CoaT, need most.
 _FOLDINGS = (
     (_MOST_BOXES, False, None),
     (_MOST_WITH_LETTERS, True, None),
     (_MOST_WITH_LETTERS, True, 32),
     (_MOST_WITH_LETTERS, True, 6),
+    (_MOST_AT_LAST, True, 8),
 )
 _LONGEST_LABEL = 24
 # The overview of a graph that is too large: bars of layers, and a legend of operations.
@@ -121,7 +123,7 @@ def graph_drawing(
     left, groups = _grouped(operations, edges)
     count = int(groups.max()) + 1
     between = _edges_between(groups, left.edges, count)
-    if count > _MOST_WITH_LETTERS or not fits(count, between):
+    if count > _MOST_AT_LAST or not fits(count, between):
         return _overview(operations, edges, space)
     members: list[list[int]] = [[] for _ in range(count)]
     for vertex, group in enumerate(groups.tolist()):

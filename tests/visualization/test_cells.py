@@ -178,6 +178,18 @@ def test_chains_of_a_large_graph_are_folded() -> None:
     assert len(drawing.routes) == 4
 
 
+def test_branches_without_repeats_are_drawn_up_to_150_boxes() -> None:
+    operations = np.random.default_rng(0).integers(0, 12, 4 * 60)
+    for blocks, drawn in ((45, True), (60, False)):
+        edges = [[4 * b, 4 * b + k] for b in range(blocks) for k in (1, 2)]
+        edges += [[4 * b + k, 4 * b + 3] for b in range(blocks) for k in (1, 2)]
+        edges += [[4 * b + 3, 4 * b + 4] for b in range(blocks - 1)]
+        drawing = graph_drawing(operations[: 4 * blocks], np.array(sorted(edges)), SPACE)
+        assert bool(drawing.routes) == drawn
+        if drawn:
+            assert 110 < len(drawing.boxes) <= 150
+
+
 def test_an_overview_counts_every_vertex() -> None:
     operations, edges = _random_graph(5_000, 10_000, 0)
     drawing = graph_drawing(operations, edges, SPACE)
