@@ -147,6 +147,8 @@ def test_the_page_runs_from_top_to_bottom(page: str, sandbox: Path) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
         if block.language == "python":
+            if "import pyarrow" in block.text:
+                pytest.importorskip("pyarrow")
             if named := re.match(r"# (\w+\.py)\n", block.text):  # a file that a command reads
                 Path(named[1]).write_text(block.text)
             # Padded with empty lines, so that a traceback shows the page's own line numbers.

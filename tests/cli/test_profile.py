@@ -98,6 +98,7 @@ def test_commands_on_a_table_of_networks(
 def test_networks_that_cannot_be_read_have_a_line_each(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("onnx")
     folder, out = tmp_path / "files", tmp_path / "out.hdf5"
     folder.mkdir()
     for name in ("a", "b"):

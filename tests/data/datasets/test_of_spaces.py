@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,12 @@ def test_the_statistics_of_the_documentation(
     assert dataset.num_features == features
     assert dataset._data.num_nodes / graphs == pytest.approx(nodes, abs=0.05)
     assert dataset._data.num_edges / graphs == pytest.approx(edges, abs=0.05)
-    row = f"""        * - All architectures
-          - {graphs:,}
-          - ~{nodes}
-          - ~{edges}
-          - {features}"""
-    assert row in kind.__doc__
+    row = f"""* - All architectures
+      - {graphs:,}
+      - ~{nodes}
+      - ~{edges}
+      - {features}"""
+    assert row in inspect.getdoc(kind)
 
 
 def test_architectures_come_in_the_official_order(tmp_path: Path) -> None:
