@@ -19,7 +19,7 @@ from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.space import NETWORKS
 from pyg_nas.spaces.modules.vocabulary import FAMILIES, NUM_COLUMNS, TERMINALS, group_of_column
 
-NETWORK_FEATURE_VERSION = 2
+NETWORK_FEATURE_VERSION = 3
 """Changes when the same network gets other features."""
 
 Floats = NDArray[np.float64]

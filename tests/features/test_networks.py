@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from hashlib import sha256
 
 import networkx as nx
 import numpy as np
@@ -11,9 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyg_nas.features import networks as module
-from pyg_nas.features.networks import network_feature_names, network_features
+from pyg_nas.features.network_costs import network_cost_names
+from pyg_nas.features.networks import (
+    NETWORK_FEATURE_VERSION,
+    network_feature_names,
+    network_features,
+)
 from pyg_nas.spaces.modules.network_array import NetworkArray
-from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
+from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph, Vertex
+from pyg_nas.spaces.modules.vocabulary import _KIND_BY_NAME, OPERATIONS
 from tests.spaces.modules.networks import networks, random_network, reordered
 
 
@@ -135,3 +142,11 @@ def test_no_networks_have_the_same_columns() -> None:
     }
     listed = [name for group in names.values() for name in group]
     assert len(set(listed)) == len(listed)
+
+
+def test_a_changed_vocabulary_needs_another_version() -> None:
+    """A stored model was fitted to the columns of its vocabulary, and would read others."""
+    columns = [sorted(_KIND_BY_NAME.items()), OPERATIONS, ATTRIBUTES]
+    names = [network_feature_names(), network_cost_names()]
+    digest = sha256(repr([*columns, *names]).encode()).hexdigest()[:16]
+    assert (NETWORK_FEATURE_VERSION, digest) == (3, "9abb2436831126c8")

@@ -269,7 +269,7 @@ class _Builder:
             written = sum(self._bytes(name) for name in node.output if name)
         result = self._result(node.output[0])
         parameters = sum(self.parameters.pop(name, 0) for name in read)
-        if node.output[0] in self.folded:
+        if node.output[0] in self.folded and result[0]:  # without a shape it has no MACs either
             parameters += self.folded[node.output[0]] * result[0][1]  # of each channel
         return Vertex(
             operation,

@@ -87,8 +87,8 @@ def test_a_stored_model_predicts_the_same(model: LatencyRegressor, tmp_path: Pat
 def test_a_model_of_other_features_is_refused(model: LatencyRegressor) -> None:
     tensors, values = read_state(model)
     parts = {"process": model.process_, "operations": model.operations_}
-    with pytest.raises(ModelError, match=r"to version 1 of the features, this package has .* 2"):
-        write_state(LatencyRegressor(folds=3), tensors, {**values, "feature_version": 1}, parts)
+    with pytest.raises(ModelError, match=r"to version 2 of the features, this package has .* 3"):
+        write_state(LatencyRegressor(folds=3), tensors, {**values, "feature_version": 2}, parts)
 
 
 def test_other_settings_change_the_times_of_operations_alone(model: LatencyRegressor) -> None:
