@@ -32,8 +32,9 @@ def test_covariances_are_those_of_scikit_learn(
     np.testing.assert_allclose(KERNEL.variances(inputs), theirs.diag(inputs.numpy()), atol=1e-9)
 
 
-def test_posterior_means_are_products_with_the_covariances() -> None:
-    inputs, known = (KERNEL.scaled(x) for x in (INPUTS, KNOWN))
+@pytest.mark.parametrize("count", [300, 1_500])
+def test_posterior_means_are_products_with_the_covariances(count: int) -> None:
+    inputs, known = (KERNEL.scaled(x) for x in (INPUTS.repeat(5, 1)[:count], KNOWN))
     duals = torch.from_numpy(RNG.normal(size=(7, 2)))
     expected = KERNEL.covariance(inputs, known) @ duals
     found = KERNEL.posterior_means(inputs, known, duals)
