@@ -37,14 +37,9 @@ from pyg_nas.io.files import write_text
 from pyg_nas.measure.zero_cost import NUMBERS
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.recipes import make_estimator
-from pyg_nas.predictors.transfer.common_process import (
-    common_digest,
-    shipped_names,
-    signal_scores,
-    table_latents,
-    transfer_scores,
-)
+from pyg_nas.predictors.transfer.common_process import common_digest, shipped_names, table_latents
 from pyg_nas.predictors.transfer.regressor import TransferRegressor
+from pyg_nas.predictors.transfer.scores import signal_scores, transfer_scores
 from pyg_nas.predictors.zero_cost import zero_cost_features
 
 RESULTS = Path(__file__).parent / "results"

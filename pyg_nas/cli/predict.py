@@ -214,7 +214,7 @@ def _predict_sorted(model: TrainedPredictor | None, scored: Architectures, out: 
         if model is None:
             if not isinstance(cells, CellArray):
                 raise SettingsError("the recipe transfer scores cells, got whole networks")
-            from pyg_nas.predictors.transfer.common_process import transfer_scores
+            from pyg_nas.predictors.transfer.scores import transfer_scores
 
             further = {"score": transfer_scores(cells)}
         else:

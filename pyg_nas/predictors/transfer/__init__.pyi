@@ -1,2 +1,2 @@
-from .common_process import transfer_scores as transfer_scores
 from .regressor import TransferRegressor as TransferRegressor
+from .scores import transfer_scores as transfer_scores

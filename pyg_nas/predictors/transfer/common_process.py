@@ -3,8 +3,7 @@
 Cells of all spaces have the same features (:mod:`pyg_nas.features.common`), each as its rank within
 the space, and labels that are ranks within their table. The process that is fitted to the shipped
 tables therefore ranks the cells of a space without a label of it. The labels are this package's own
-measurements on embedded tasks. If the package has the propagation of signals in untrained networks
-of the space (:mod:`pyg_nas.measure.propagation`), this ranks the cells as well.
+measurements on embedded tasks.
 """
 
 from __future__ import annotations
@@ -12,15 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.compute.bounded_cache import BoundedCache
 from pyg_nas.data.tables.shipped import shipped_measurements, shipped_table
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import ModelError
 from pyg_nas.features.common import common_features
 from pyg_nas.features.graph_features import (
     FEATURE_VERSION,
@@ -31,12 +27,11 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import package_spaces
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays, cached_arrays
-from pyg_nas.metrics.ranks import ranks
 from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.storage.state import pack_state, unpack_state
-from pyg_nas.predictors.zero_cost import propagation_digest, propagation_numbers, rows_of_twins
+from pyg_nas.predictors.zero_cost import propagation_digest
 from pyg_nas.spaces.measurements import END, METRICS
 
 # Raised when the process changes, which is stored in the cache folder.
@@ -46,20 +41,6 @@ _MOST_CELLS = 20_000
 _GROUP = "graph"
 
 Array = NDArray[np.float64]
-
-
-class ProcessScores:
-    """Scores by shipped tables of the cells of one space that were scored last."""
-
-    def __init__(self) -> None:
-        self._known: BoundedCache[tuple[str, bytes], Array] = BoundedCache(4)
-
-    def scores(self, cells: CellArray, tables: tuple[str, ...]) -> Array:
-        """Return the scores ``[N]`` of cells by tables of these names."""
-        return self._known.get_or(
-            (common_digest(tables), cells.digest),
-            lambda: common_scores(_shipped_process(tables), cells),
-        )
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -89,56 +70,6 @@ def common_scores(process: GaussianProcess, cells: CellArray) -> Array:
     return process.predict_features(_inputs(cells), with_std=False)[0]
 
 
-def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Array:
-    """Return scores ``[N]`` of cells by the shipped tables and untrained networks, no other label.
-
-    A score is a latent label: about 0 for a mean cell of its space and 1 for one that is better
-    than 84 % of them.
-
-    Args:
-        cells: The cells.
-        tables: Names of the shipped tables to use; None for all.
-
-    Raises:
-        ModelError: If the space of the cells has no features in common with the shipped tables.
-    """
-    check_transferable(cells.space)
-    names = shipped_names() if tables is None else tuple(tables)
-    if cells.space.support.propagation_file is None:
-        return process_scores(cells, names)
-    twins = cells.space.support.twins(cells)
-    return rows_of_twins(_space_scores(names, twins.space), twins)
-
-
-def process_scores(cells: CellArray, tables: tuple[str, ...]) -> Array:
-    """Return the part of :func:`transfer_scores` from shipped tables of these names, ``[N]``."""
-    return cells.space.support.cache(ProcessScores).scores(cells, tables)
-
-
-def signal_scores(cells: CellArray) -> Array:
-    """Return the part of :func:`transfer_scores` from untrained networks, ``[N]``.
-
-    Raises:
-        ModelError: If no propagation of signals is shipped for the space of the cells.
-    """
-    twins = cells.space.support.twins(cells)
-    return rows_of_twins(_space_signal_scores(twins.space), twins)
-
-
-def check_transferable(space: SearchSpace) -> None:
-    """Check that a space has features in common with the shipped tables.
-
-    Raises:
-        ModelError: If not.
-    """
-    if not space.support.common_operations:
-        known = [other.name for other in package_spaces() if other.support.common_operations]
-        raise ModelError(
-            f"the recipe transfer needs cells whose operations are those of a shipped table, such "
-            f"as those of {', '.join(known)}, got the space {space.name!r}"
-        )
-
-
 def common_digest(tables: Sequence[str], space: SearchSpace | None = None) -> str:
     """Return 16 hex digits that identify shipped tables and the version of this module.
 
@@ -160,7 +91,7 @@ def _table_digest(name: str) -> bytes:
 
 
 @lru_cache
-def _shipped_process(tables: tuple[str, ...]) -> GaussianProcess:
+def shipped_process(tables: tuple[str, ...]) -> GaussianProcess:
     """Return the common process of shipped tables."""
 
     def fit() -> Arrays:
@@ -187,36 +118,6 @@ def _inputs(cells: CellArray) -> CellFeatures:
     return CellFeatures(
         {_GROUP: scores.T.astype(np.float32)}, np.empty((len(cells), 0, 0), dtype=np.float32)
     )
-
-
-@lru_cache
-def _space_scores(tables: tuple[str, ...], space: SearchSpace) -> Array:
-    """Return the scores of all cells of a space, from the ranks of the process and four proxies."""
-    process = common_scores(_shipped_process(tables), space.support.cells())
-    return _joined([process, *_proxies(space)])
-
-
-@lru_cache
-def _space_signal_scores(space: SearchSpace) -> Array:
-    return _joined(_proxies(space))
-
-
-def _proxies(space: SearchSpace) -> list[NDArray[Any]]:
-    """Return the four proxies of AZ-NAS of all cells of a space, ``[cells]`` each."""
-    cells, network = space.support.cells(), space.support.official_network
-    assert network is not None
-    return [*propagation_numbers(cells).T, network.macs(cells)]
-
-
-def _joined(proxies: Sequence[NDArray[Any]]) -> Array:
-    """Return normal scores of the product of ranks, as AZ-NAS joins them (arXiv:2403.19232).
-
-    A cell is good if none of the proxies ranks it low.
-    """
-    from scipy.special import ndtri
-
-    sums = np.log(ranks(np.stack(proxies, axis=1))).sum(axis=1)
-    return np.asarray(ndtri((ranks(sums) - 0.5) / len(sums)))
 
 
 def _raw(cells: CellArray) -> NDArray[np.float32]:

@@ -15,13 +15,9 @@ from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.parameter_rules import TRANSFER_RULES
 from pyg_nas.predictors.storage.state import Array, FittedState
-from pyg_nas.predictors.transfer.common_process import (
-    common_digest,
-    process_scores,
-    shipped_names,
-    signal_scores,
-)
+from pyg_nas.predictors.transfer.common_process import common_digest, shipped_names
 from pyg_nas.predictors.transfer.digits import have_shipped_values
+from pyg_nas.predictors.transfer.scores import process_scores, signal_scores
 from pyg_nas.predictors.transfer.space_process import space_process
 
 # Prior of the slopes. That of one line was chosen on the shipped tables (experiments/transfer.py);
@@ -36,9 +32,9 @@ class TransferRegressor(HybridRegressor):
     hyper-parameters are those found on them
     (:func:`~pyg_nas.predictors.transfer.space_process.space_process`). The prior mean of the latent
     labels is linear in the scores by all shipped tables
-    (:func:`~pyg_nas.predictors.transfer.common_process.process_scores`) and, where the space has
+    (:func:`~pyg_nas.predictors.transfer.scores.process_scores`) and, where the space has
     them, in those by untrained networks
-    (:func:`~pyg_nas.predictors.transfer.common_process.signal_scores`). The slopes are normal a
+    (:func:`~pyg_nas.predictors.transfer.scores.signal_scores`). The slopes are normal a
     priori and fitted by generalised least squares; the process, and the forest where there is one,
     predict the residuals. Tables that contain the training labels are not used. The arguments are
     those of :class:`HybridRegressor`, without its ``transfer`` features.

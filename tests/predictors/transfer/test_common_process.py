@@ -1,16 +1,11 @@
-"""Scores without a label: of the shipped tables, of spaces that share them, and their limits."""
+"""The process of the shipped tables: other spaces, and the cache."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pytest
-from scipy.stats import kendalltau
 
 from pyg_nas.data.tables.shipped import shipped_table
-from pyg_nas.errors import ModelError
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.transfer import common_process
@@ -18,65 +13,27 @@ from pyg_nas.predictors.transfer.common_process import (
     common_scores,
     fit_common_process,
     shipped_names,
+    shipped_process,
     table_latents,
-    transfer_scores,
 )
-from pyg_nas.predictors.zero_cost import propagation_numbers
 
 
-def test_scores_agree_with_the_shipped_tables() -> None:
-    for name in ("nasbench_digits.hdf5", "nasbench201_digits.hdf5", "nasbench201_textures.hdf5"):
-        table = shipped_table(name)
-        assert kendalltau(transfer_scores(table.cells), table_latents(table)).statistic > 0.3
-
-
-def test_architectures_have_one_score_in_both_spaces() -> None:
-    small, large = (find_space(name).support for name in ("transnasbench101", "nasbench201"))
-    cells = small.cells()[::100]
-    texts = [large.format_text(row) for row in small.operations(cells).tolist()]
-    twins = large.cells_of_texts(texts)
-    np.testing.assert_allclose(transfer_scores(cells), transfer_scores(twins), rtol=1e-9)
-
-
-def test_the_process_is_read_from_the_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_process_is_read_from_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = find_space("nasbench201").support.cells()[::500]
-    before = transfer_scores(cells)
+    process = shipped_process(shipped_names())
+    before = common_scores(process, cells)
 
     def refit(tables: object) -> None:
         raise AssertionError("fitted again")
 
     monkeypatch.setattr(common_process, "fit_common_process", refit)
-    common_process._shipped_process.cache_clear()
-    monkeypatch.setattr(cells.space.support, "_caches", {})
-    np.testing.assert_allclose(transfer_scores(cells), before, rtol=1e-9)
+    shipped_process.cache_clear()
+    again = shipped_process(shipped_names())
+    assert again is not process
+    np.testing.assert_allclose(common_scores(again, cells), before, rtol=1e-9)
 
 
 def test_a_process_of_one_space_ranks_another() -> None:
     table = shipped_table("nasbench201_digits.hdf5")
     process = fit_common_process([shipped_table()])
     assert kendall_tau(table_latents(table), common_scores(process, table.cells)) > 0.2
-
-
-def test_untrained_networks_rank_cells_too() -> None:
-    """Five ranks of equal weight: their product."""
-    support = find_space("nasbench201").support
-    cells = support.cells()
-    process = common_scores(common_process._shipped_process(shipped_names()), cells)
-    values = [process, *propagation_numbers(cells).T, support.network.macs(cells)]
-    rows = np.arange(0, len(cells), 7)
-    products = np.ones(len(rows))
-    for column in values:
-        below = (column[None] < column[rows, None]).sum(axis=1)
-        equal = (column[None] == column[rows, None]).sum(axis=1)
-        products *= (below + (equal + 1) / 2) / len(cells)
-    scores = transfer_scores(cells)
-    assert kendalltau(products, scores[rows]).statistic > 0.999
-    np.testing.assert_allclose(scores.mean(), 0, atol=1e-3)
-    np.testing.assert_allclose(scores.std(), 1, atol=0.01)
-
-
-def test_spaces_without_shipped_data_are_refused() -> None:
-    with pytest.raises(ModelError, match="needs cells whose operations"):
-        common_process.check_transferable(replace(find_space("nasbench101"), name="own"))

@@ -19,14 +19,9 @@ from pyg_nas.predictors import load_model, make_estimator, save_model
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.transfer import regressor as transfer_regressor
-from pyg_nas.predictors.transfer.common_process import (
-    process_scores,
-    shipped_names,
-    signal_scores,
-    table_latents,
-    transfer_scores,
-)
+from pyg_nas.predictors.transfer.common_process import shipped_names, table_latents
 from pyg_nas.predictors.transfer.regressor import TransferRegressor
+from pyg_nas.predictors.transfer.scores import process_scores, signal_scores, transfer_scores
 from pyg_nas.predictors.transfer.space_process import space_process
 
 DIGITS, TEXTURES = "nasbench201_digits.hdf5", "nasbench201_textures.hdf5"
