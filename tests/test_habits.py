@@ -25,6 +25,7 @@ NOT_TESTED_ALONE = {
 NOT_OF_ONE_MODULE = {
     "predictors/test_unlike_cells.py",
     "cli/test_hostile_arguments.py",
+    "cli/test_ignored_options.py",
     "cli/test_hostile_paths.py",
     "fuzz/test_fuzz.py",
     "fuzz/test_hostile.py",

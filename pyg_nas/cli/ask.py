@@ -17,6 +17,7 @@ from pyg_nas.cli.options import (
     MaxTrainingTime,
     Readers,
     longest_training,
+    refuse,
     seed_option,
 )
 from pyg_nas.cli.progress import progress_bar, working
@@ -100,11 +101,22 @@ def ask(
     Example: pyg-nas ask my-search --n 8
     """
     from pyg_nas.search.ask_tell import Search
-    from pyg_nas.search.search_folder.settings import SETTINGS
+    from pyg_nas.search.search_folder.settings import SETTINGS, SearchSettings
 
     check_device(device)
-    if networks is None and workers != 1:
-        raise SettingsError("--workers reads networks: give --networks too")
+    if networks is None:
+        of_networks = {
+            "--workers": None if workers == 1 else workers,
+            "--configurations": configurations,
+        }
+        refuse(of_networks, "is for networks: give --networks too")
+    is_new = not (folder / SETTINGS).exists()
+    used = method if is_new or method is not None else SearchSettings.read(folder).method
+    if used not in (None, "predictor"):
+        of_predictor = {"--start": start, "--recipe": recipe, "--acquisition": acquisition}
+        refuse(of_predictor, f"is for the method predictor, got {used}")
+        if used != "random":
+            refuse({"--refit": refit}, f"is for the methods predictor and random, got {used}")
     listed = None
     if networks is not None:
         from pyg_nas.predictors.networks.lists import read_candidates
@@ -125,7 +137,6 @@ def ask(
         "seed": seed,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    is_new = not (folder / SETTINGS).exists()
     with working("choosing architectures"):
         search = Search.open(folder, device, **given)
         candidates = search.ask(n, reissue_after=reissue_after)
@@ -185,6 +196,8 @@ def tell(
     from pyg_nas.search.search_folder.folder import SearchFolder
     from pyg_nas.search.search_folder.ledger import Ledger
 
+    if not failed and reason:
+        raise SettingsError(f"architecture {number}: --reason is that of a failure, give --failed")
     opened = SearchFolder.open(folder)
     opened.settings.check_external()
     ledger = Ledger(opened, opened.settings.constraints.max_seconds)
@@ -196,5 +209,7 @@ def tell(
         go_on = ledger.report(number, epochs, accuracy, seconds)
         print_line("go on" if go_on else "stop")
         return
+    if failed and (seconds, test_accuracy) != (None, None):
+        print_note(f"architecture {number}: of a failure, seconds and accuracies are not recorded")
     recorded = ledger.tell(number, accuracy, seconds, test_accuracy, failed, reason)
     print_line("recorded" if recorded else f"architecture {number} has an outcome already")

@@ -16,6 +16,7 @@ from pyg_nas.cli.options import (
     check_label,
     chosen_label,
     import_own,
+    refuse,
     seed_option,
 )
 from pyg_nas.cli.progress import working
@@ -99,7 +100,7 @@ def evaluate(
 
     if json is not None:
         check_output(json, table, model, scores)
-    import_own(recipe)
+    _check_source(scores, split_seed, recipe, device)
     chosen = metric, budget, run
     compared = _compared(model, table, scores, train, split, split_seed, chosen, space, device)
     result = compared.result
@@ -189,7 +190,7 @@ def plot(
 
     check_output(out, table, model, scores)
     check_format(out)
-    import_own(recipe)
+    _check_source(scores, split_seed, recipe, device)
     chosen = metric, budget, run
     compared = _compared(model, table, scores, train, split, split_seed, chosen, space, device)
     result, thing = compared.result, compared.thing
@@ -205,6 +206,17 @@ def plot(
     )
     save_figure(figure, out)
     print_line(f"{counted(len(result.rows), 'architecture')} plotted in {out}")
+
+
+def _check_source(scores: Path | None, split_seed: int, recipe: str | None, device: str) -> None:
+    """Refuse options of a model for a file of scores, and the other way round."""
+    if scores is None:
+        seed = {"--split-seed": split_seed or None}
+        refuse(seed, "is used with --scores alone: a model names its cells")
+    else:
+        of_model = {"--recipe": recipe, "--device": None if device == "auto" else device}
+        refuse(of_model, f"is for a model, the predictions are those of {scores}")
+    import_own(recipe)
 
 
 class _Compared(NamedTuple):

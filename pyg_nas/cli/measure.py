@@ -16,7 +16,9 @@ from pyg_nas.cli.options import (
     Metric,
     TrainingSettingsFile,
     check_settings_file,
+    check_split_seed,
     check_table_output,
+    refuse,
     seed_option,
 )
 from pyg_nas.cli.progress import campaign_progress, progress_bar, working
@@ -88,6 +90,9 @@ def measure(
     executor = Executor(backend, workers, device, threads, gpus_per_run)
     epochs = _budgets(budgets)
     check_settings_file(settings)
+    check_split_seed(task, split_seed)
+    if not cells.isdecimal():
+        refuse({"--sample-seed": sample_seed or None}, f"is for a number of cells, got {cells}")
     with working("reading cells and images"):
         drawn = _cells(cells, sample_seed, space)
         check_request(drawn, epochs, seeds)  # before there is a journal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -149,6 +150,17 @@ ImageSplitSeed = Annotated[
 ]
 
 
+def refuse(options: Mapping[str, Any], reason: str) -> None:
+    """Refuse the first of these options that was given, which is not None.
+
+    Raises:
+        SettingsError: If one was.
+    """
+    for option, value in options.items():
+        if value is not None:
+            raise SettingsError(f"{option} {reason}")
+
+
 def longest_training(max_training_time: float | None, max_time: float | None) -> float | None:
     """Return the limit on the training time, whichever of its two options was used.
 
@@ -195,6 +207,20 @@ def check_settings_file(path: Path | None) -> None:
 
     if path is not None:
         TrainingSettings().changed_by_file(path)
+
+
+def check_split_seed(task: str, split_seed: int) -> None:
+    """Refuse a random seed of the split for a task that is always split in the same way.
+
+    Raises:
+        SettingsError: If one is given.
+    """
+    if not split_seed:
+        return
+    from pyg_nas.measure.tasks.by_name import FIXED_SPLIT
+
+    if task in FIXED_SPLIT:
+        raise SettingsError(f"--split-seed {split_seed}: {task} is always split in the same way")
 
 
 def check_table_output(path: Path, *inputs: str | Path | None) -> None:

@@ -13,6 +13,7 @@ from pyg_nas.cli.options import (
     Configurations,
     Device,
     import_own,
+    refuse,
 )
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import scored_source
@@ -113,15 +114,18 @@ def predict(
         raise SettingsError("give a model folder, or --recipe transfer")
     if (table is None) == (space is None):
         raise SettingsError("give either a table or --space, one of them")
-    pool = Workers(backend, workers)
+    of_networks = table is not None and _lists_networks(table)
+    if not of_networks:
+        refuse({"--configurations": configurations}, "is for file.py:function, in place of TABLE")
+    pool = Workers(backend, 1 if of_networks and backend == "sequential" else workers)
     check_device(device)
     check_output(out, table, model)
     ending = check_format(out)
     if space is not None:
         space = scored_source(space)
         check_source(space)
-    elif table is not None and not (configurations or ":" in table or Path(table).is_dir()):
-        check_table_file(table)  # and no folder of ONNX files
+    elif table is not None and not of_networks:
+        check_table_file(table)
     whole_space = find_space(space) if space in space_names() else None
     in_memory = table is not None or whole_space is not None
     is_sorted = in_memory and top is None and backend == "sequential" and ending == CSV
@@ -170,6 +174,11 @@ def _table_without_model(recipe: str, first: Path | None, second: str | None) ->
     return None if first is None else str(first)
 
 
+def _lists_networks(table: str) -> bool:
+    """Whether it is a folder of ONNX files or a builder of networks, and no table."""
+    return Path(table).is_dir() or (":" in table and not Path(table).is_file())
+
+
 def _listed_table(
     table: str, configurations: Path | None, header: ModelHeader | None, workers: int
 ) -> Architectures:
@@ -184,7 +193,7 @@ def _listed_table(
 
     path = Path(table)
     opened: Table | NetworkTable
-    if path.is_file() or (configurations is None and not path.is_dir() and ":" not in table):
+    if not _lists_networks(table):
         opened = open_any_table(path, None if header is None else header.graph_space)
     else:
         with progress_bar("reading networks") as advance:

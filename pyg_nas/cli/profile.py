@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pyg_nas.cli.console import print_line, resumable
-from pyg_nas.cli.options import Configurations, Readers, check_table_output
+from pyg_nas.cli.options import Configurations, Readers, check_table_output, refuse
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.compute.workers import MOST_WORKERS
@@ -64,6 +64,8 @@ def profile(
     from pyg_nas.predictors.networks.lists import named_sources
 
     check_device(device)
+    if device != "cpu":
+        refuse({"--threads": None if threads == 1 else threads}, f"is for a CPU, got {device}")
     check_table_output(out)
     settings = ProfileSettings(device, threads, warm_up, repeats, most_noise, retries)
     sources = named_sources(networks, configurations)

@@ -27,6 +27,7 @@ from pyg_nas.cli.options import (
     MaxTrainingTime,
     TrainingSettingsFile,
     longest_training,
+    refuse,
     seed_option,
 )
 from pyg_nas.cli.progress import working
@@ -86,12 +87,13 @@ def search(
         ),
     ] = None,
     protocol: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Defaults of --start, --refit, --rounds and --recipe: recommended, or for cells "
-            "paper (172 random cells, then the 10 that the two-stage GCN predicts to be best)."
+            "paper (172 random cells, then the 10 that the two-stage GCN predicts to be best). By "
+            "default those of the search that is resumed, or else recommended."
         ),
-    ] = "recommended",
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -100,13 +102,13 @@ def search(
         ),
     ] = None,
     acquisition: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Value that ranks proposals: mean, the prediction; or ei (expected improvement), "
-            "ucb (upper confidence bound) or thompson (Thompson sampling), which need a recipe "
-            "that also predicts a standard deviation."
+            help="Value that ranks proposals: mean (default), the prediction; or ei (expected "
+            "improvement), ucb (upper confidence bound) or thompson (Thompson sampling), which "
+            "need a recipe that also predicts a standard deviation."
         ),
-    ] = "mean",
+    ] = None,
     max_params: MaxParams = None,
     max_macs: MaxMacs = None,
     max_latency: MaxLatency = None,
@@ -191,7 +193,10 @@ def search(
     from pyg_nas.search.search_folder.folder import check_search_folder
 
     check_method(method)
-    check_acquisition(acquisition)
+    if method != "predictor":
+        of_predictor = {"--recipe": recipe, "--acquisition": acquisition}
+        refuse(of_predictor, f"is for the method predictor, got {method}")
+    acquisition = check_acquisition(acquisition or "mean")
     if recipe is not None:
         check_recipe(recipe)
     check_device(device)

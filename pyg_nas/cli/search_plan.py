@@ -36,7 +36,7 @@ PROTOCOLS = {
 
 
 def plan_search(
-    protocol: str = "recommended",
+    protocol: str | None = None,
     n: int | None = None,
     k: int | None = None,
     rounds: int | None = None,
@@ -48,7 +48,8 @@ def plan_search(
     """Fill in what the user left out: from the search that is resumed, else from the protocol.
 
     Args:
-        protocol: A name in ``PROTOCOLS``.
+        protocol: A name in ``PROTOCOLS``; None for what the resumed search had, or else
+            ``"recommended"``.
         n: Random cells.
         k: Cells of each round after them.
         rounds: Number of rounds; 1 if ``n`` or ``k`` is given.
@@ -60,14 +61,14 @@ def plan_search(
         SettingsError: For an unknown protocol, less than one round, or a stored recipe that is the
             user's code and was not named again.
     """
-    if protocol not in PROTOCOLS:
+    if protocol not in (None, *PROTOCOLS):
         raise SettingsError(f"--protocol {quoted(protocol)} must be one of {', '.join(PROTOCOLS)}")
     if rounds is not None and rounds < 1:
         raise SettingsError(f"--rounds must be at least 1, got {rounds}")
-    usual = PROTOCOLS[protocol]
+    usual = PROTOCOLS[protocol or "recommended"]
     usual_n, usual_k, total = usual.n, usual.k, usual.total
     usual_recipe = NETWORK_RECIPE if of_networks else usual.recipe
-    if stored is not None:
+    if stored is not None and protocol is None:
         usual_recipe = resumed_recipe(stored.recipe or usual_recipe, recipe)
         usual_n, usual_k = stored.n or usual_n, stored.k or usual_k
         total = stored.budget or total

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pyg_nas.cli.options import check_label, check_settings_file, chosen_label
+from pyg_nas.cli.options import (
+    check_label,
+    check_settings_file,
+    check_split_seed,
+    chosen_label,
+    refuse,
+)
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.errors import SettingsError
 
@@ -64,7 +70,7 @@ class SearchTarget:
         """
         if not self.is_table:
             of_table = {"--run": self.run, "--seeds": None if seeds == 1 else seeds}
-            _refuse(of_table, f"is for tables, got the task {self.name}")
+            refuse(of_table, f"is for tables, got the task {self.name}")
             self._check_task(method)
             return
         of_task = {
@@ -75,7 +81,7 @@ class SearchTarget:
             "--backend": None if self.backend == "sequential" else self.backend,
             "--workers": None if self.workers == 1 else self.workers,
         }
-        _refuse(of_task, f"is for tasks, got the table {self.name}")
+        refuse(of_task, f"is for tasks, got the table {self.name}")
         check_label(self.metric, self.budget, self.run)
         if self.of_networks:
             from pyg_nas.search.evaluators.network_list import check_list_method
@@ -88,7 +94,7 @@ class SearchTarget:
                 "--space": self.space,
                 "--early-stopping": early_stopping or None,
             }
-            _refuse(of_cells, f"is for cells, {self.name} is a table of networks")
+            refuse(of_cells, f"is for cells, {self.name} is a table of networks")
 
     def _check_task(self, method: str) -> None:
         if chosen_space(self.space).support.network is None:
@@ -96,6 +102,7 @@ class SearchTarget:
                 f"cells of the space {self.space!r} have no network that could be trained"
             )
         check_settings_file(self.settings)
+        check_split_seed(self.name, self.split_seed)
         if method == "oracle":
             raise SettingsError(f"method 'oracle' needs a table, got the task {self.name}")
 
@@ -151,10 +158,3 @@ class SearchTarget:
             label = LabelPolicy(budget=budget, run="mean", resample_below=None)
             domain = Domain(space)
             yield LiveEvaluator(task, budget, self.runs, journal, executor, domain), label
-
-
-def _refuse(options: Mapping[str, Any], reason: str) -> None:
-    """Refuse the first of these options that was given, which is not None."""
-    for option, value in options.items():
-        if value is not None:
-            raise SettingsError(f"{option} {reason}")

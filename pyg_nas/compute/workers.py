@@ -40,7 +40,7 @@ class Workers:
         backend: ``"sequential"`` (in this process), ``"threading"``, ``"loky"`` (processes on
             this machine), ``"ray"`` or ``"dask"`` (the cluster that this process is connected
             to, or a new one on this machine).
-        workers: Calls at a time; -1 for all available cores or workers.
+        workers: Calls at a time; -1 for all available cores or workers; 1 if sequential.
         gpus_per_call: GPUs, or a fraction of one, that Ray reserves for each call.
 
     Raises:
@@ -58,6 +58,12 @@ class Workers:
             )
         if self.workers != ALL and self.workers < 1:
             raise SettingsError(f"workers must be at least 1, or -1 for all, got {self.workers}")
+        if self.backend == "sequential" and self.workers != 1:
+            others = ", ".join(BACKENDS[1:])
+            raise SettingsError(
+                f"workers must be 1 with the backend 'sequential', got {self.workers}; the "
+                f"backends {others} have several"
+            )
         if self.workers > MOST_WORKERS:
             raise SettingsError(f"workers must be at most {MOST_WORKERS:,}, got {self.workers}")
 

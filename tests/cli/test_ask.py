@@ -136,4 +136,4 @@ def test_processes_that_read_no_networks_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pyg_nas("ask", tmp_path / "run", "--workers", 2) == 2
-    assert "--workers reads networks: give --networks too" in capsys.readouterr().err
+    assert "--workers is for networks: give --networks too" in capsys.readouterr().err

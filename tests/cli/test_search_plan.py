@@ -34,7 +34,7 @@ def test_what_is_left_out_comes_from_the_protocol(given: dict[str, Any], expecte
         ({"rounds": 4}, Plan(20, 5, 40, "best")),
         ({"n": 30}, Plan(30, 5, 35, "best")),
         ({"recipe": "fast"}, Plan(20, 5, 35, "fast")),
-        ({"protocol": "paper"}, Plan(20, 5, 35, "best")),
+        ({"protocol": "paper"}, Plan(172, 10, 182, "two-stage")),
     ],
 )
 def test_a_resumed_search_keeps_its_own_numbers(given: dict[str, Any], expected: Plan) -> None:

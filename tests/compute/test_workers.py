@@ -63,14 +63,14 @@ def test_a_worker_that_dies_before_it_has_read_what_is_shared_is_noticed() -> No
     assert isinstance(result, WorkerDiedError)
 
 
-@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
-def test_an_error_of_the_package_reaches_the_caller(backend: str) -> None:
+@pytest.mark.parametrize("workers", [Workers(), Workers("threading", 2), Workers("loky", 2)])
+def test_an_error_of_the_package_reaches_the_caller(workers: Workers) -> None:
     with pytest.raises(TableError, match="row 3 is damaged"):
-        list(Workers(backend, 2).run(refuse, None, [(number,) for number in range(9)]))
+        list(workers.run(refuse, None, [(number,) for number in range(9)]))
 
 
-@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
-def test_an_error_of_the_calls_comes_after_those_that_began(backend: str) -> None:
+@pytest.mark.parametrize("workers", [Workers(), Workers("threading", 2), Workers("loky", 2)])
+def test_an_error_of_the_calls_comes_after_those_that_began(workers: Workers) -> None:
     def calls() -> Iterator[tuple[int]]:
         yield from [(1,), (2,)]
         raise TableError("the file is damaged")
@@ -78,7 +78,7 @@ def test_an_error_of_the_calls_comes_after_those_that_began(backend: str) -> Non
     seen = []
 
     def run() -> None:
-        for _, result in Workers(backend, 2).run(divide, 2.0, calls()):
+        for _, result in workers.run(divide, 2.0, calls()):
             seen.append(result)
 
     with pytest.raises(TableError, match="the file is damaged"):
@@ -91,3 +91,5 @@ def test_invalid_settings_are_named() -> None:
         Workers("slurm")
     with pytest.raises(SettingsError, match="at least 1, or -1 for all, got 0"):
         Workers("loky", 0)
+    with pytest.raises(SettingsError, match="workers must be 1 with the backend 'sequential'"):
+        Workers("sequential", 4)

@@ -69,12 +69,11 @@ EXPECTED = [
 ]
 
 
-@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
-def test_every_backend_scores_each_architecture_once(tmp_path: Path, backend: str) -> None:
+@pytest.mark.parametrize("workers", [Workers(), Workers("threading", 2), Workers("loky", 2)])
+def test_every_backend_scores_each_architecture_once(tmp_path: Path, workers: Workers) -> None:
     estimator = Counting(tmp_path)
     seen: list[int] = []
     out = tmp_path / "s.csv"
-    workers = Workers(backend, 2)
     total = score_stream(
         ScoringTask(estimator), blocks(), out, workers=workers, progress=seen.append
     )

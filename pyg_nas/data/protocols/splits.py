@@ -112,6 +112,11 @@ def _passing(
     return above(accuracies, unit * threshold)
 
 
+def is_random(name: str) -> bool:
+    """Return whether the cells of a split depend on a random seed."""
+    return not (name == "all" or name.startswith("denoise-") or is_split_file(name))
+
+
 def check_split(name: str) -> None:
     """Check that a text names a split; a table may still be too small for it.
 

@@ -25,6 +25,8 @@ from pyg_nas.predictors.storage.registry import class_named
 
 BUILT_IN = ("digits", "textures", "cifar10")
 """Names of the tasks that need no images of the user."""
+FIXED_SPLIT = ("digits", "textures")
+"""Those that are always split in the same way."""
 
 
 def get_task(
@@ -46,7 +48,7 @@ def get_task(
             ``"./digits"`` is a folder of that name.
         settings: Training settings that replace the task's own: a JSON file, or values by name.
         image_size: Pixels a side that the images of a folder are resized to.
-        seed: Seed of the split; digits and textures are always split in the same way.
+        seed: Seed of the split, which the tasks of :data:`FIXED_SPLIT` do not need.
         journal: If this journal exists, settings that are chosen from the images keep the values
             that it has, so that it can be resumed.
         metric: The setting ``metric``. It is code: a settings file that names one is refused unless

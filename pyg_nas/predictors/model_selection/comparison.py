@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pyg_nas.data.protocols.label_texts import fallback_note
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.protocols.protocol import Protocol, Split
+from pyg_nas.data.protocols.splits import is_random
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import (
     DivergedError,
@@ -360,6 +361,12 @@ def _notes(
     label = protocol.training_label(table)
     rows = replace(protocol, train="all").evaluated(table, np.empty(0, "S32"))[0]
     notes = [fallback_note(table, rows, label, "cells of the split")]
+    fixed = [train for train in settings.train if not is_random(train)]
+    if fixed and settings.draws > 1:
+        notes.append(
+            f"All draws of {_named_splits(fixed)} have the same training cells: they differ in the "
+            f"random seed of the fit alone."
+        )
     if table.space.support.transfer_table is not None:
         transferring = [
             name

@@ -104,6 +104,19 @@ def test_every_predictor_has_the_same_draws(source: Path, small_table: Table) ->
     assert [found.shown_name(name) for name in found.settings.predictors] == ["Size", "Mean"]
 
 
+def test_draws_of_equal_cells_are_named(source: Path, small_table: Table, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.json"
+    rows.write_text(json.dumps(list(range(30))))
+    settings = settings_of(source, "Size", train=("20", str(rows)))
+    (note,) = compare_predictors(small_table, settings).notes
+    assert note == (
+        f"All draws of split {rows} have the same training cells: they differ in the random seed "
+        f"of the fit alone."
+    )
+    once = settings_of(source, "Size", train=("20", str(rows)), draws=1)
+    assert not compare_predictors(small_table, once).notes
+
+
 def test_a_stopped_comparison_resumes(source: Path, small_table: Table, tmp_path: Path) -> None:
     settings = settings_of(source, "Size", "Stopping")
     with pytest.raises(KeyboardInterrupt):
