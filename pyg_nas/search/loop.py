@@ -9,6 +9,7 @@ from functools import partial
 
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.io.text import counted
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import Constraints
@@ -24,6 +25,7 @@ from pyg_nas.search.stepped_training import SteppedTraining
 
 WORKER = "search"
 """Name of this worker in a search folder."""
+_MOST_FAILED_FIRST = 3
 
 
 def search(
@@ -59,7 +61,8 @@ def search(
             cell is within the limit, another search works in the folder, or the evaluator does not
             give one result for each cell; or if training time is limited with early stopping, or
             the evaluator cannot train for smaller budgets.
-        MeasureError: If the first cell cannot be trained.
+        MeasureError: If the first three cells, or all, cannot be trained. They are trained again
+            when the search is resumed.
     """
     if budget < 1:
         raise SettingsError(f"a search needs a budget of at least 1 cell, got {budget}")
@@ -83,6 +86,7 @@ class _Worker:
     Attributes:
         resumed: Candidates that this worker had when it was stopped.
         training: Those in training, by module hash.
+        failed: Those that failed before any other cell was trained, each with the reason.
     """
 
     search: Search
@@ -92,10 +96,13 @@ class _Worker:
     def __post_init__(self) -> None:
         self.resumed = self.search.pending(WORKER)
         self.training: dict[str, Candidate] = {}
+        self.failed: list[tuple[Candidate, str]] = []
 
     def run(self, train: Callable[[Wanted, OnEnd], None]) -> None:
         """Train until the budget is used up or no cell is left."""
         train(((candidate.cell, None) for candidate in self._candidates()), self._on_end)
+        if self.failed:
+            raise self._nothing_trained()
 
     def _candidates(self) -> Iterator[Candidate]:
         while candidate := self._next():
@@ -113,11 +120,22 @@ class _Worker:
         ledger = self.search.ledger
         if isinstance(outcome, Outcome):
             ledger.answer(candidate.id, outcome)
+            for earlier, reason in self.failed:
+                ledger.fail(earlier.id, reason)
+            self.failed.clear()
             if self.on_query is not None:
                 last = len(ledger.history) - 1
                 self.on_query(last, ledger.history[last])
         elif len(ledger.history):
             ledger.fail(candidate.id, outcome)
         else:
-            # A failure before any success is probably caused by the settings, not by the cell.
-            raise MeasureError(f"{named(cell)}: {outcome}")
+            # A failure before any success may be caused by the settings, and not by the cell: it is
+            # recorded only after a success, so that otherwise a resumed search trains the cell.
+            self.failed.append((candidate, outcome))
+            if len(self.failed) == _MOST_FAILED_FIRST:
+                raise self._nothing_trained()
+
+    def _nothing_trained(self) -> MeasureError:
+        (first, reason), *others = self.failed
+        all_of_them = f"the first {counted(len(self.failed), 'cell')} failed, " if others else ""
+        return MeasureError(f"{all_of_them}{named(first.cell)}: {reason}")

@@ -322,14 +322,47 @@ def test_a_failed_run_is_counted_and_the_search_continues(partial_table: Table) 
     assert (len(result.history), result.failed) == (9, 1)
 
 
-def test_a_failure_before_any_outcome_is_an_error(partial_table: Table, tmp_path: Path) -> None:
+class FailingFirst(TableEvaluator):
+    """One whose first runs fail."""
+
+    def __init__(self, table: Table, count: int) -> None:
+        super().__init__(table)
+        self.count = count
+
+    def evaluate(self, cell: Cell, budget: int | None = None) -> Outcome:
+        self.count -= 1
+        if self.count >= 0:
+            raise MeasureError("out of memory")
+        return super().evaluate(cell, budget)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_first_cell_that_fails_is_one_of_the_failed_cells(
+    count: int, partial_table: Table, tmp_path: Path
+) -> None:
     folder = SearchFolder(tmp_path, {}, SMALL)
-    with pytest.raises(MeasureError, match="out of memory"):
-        search(RandomSearch(), TwoWorkers(partial_table, failing=0), 10, folder=folder)
-    # What was in training is trained when the cause is removed, and nothing else is asked for.
-    again = search(RandomSearch(), TwoWorkers(partial_table), 10, folder=folder)
+    result = search(RandomSearch(), FailingFirst(partial_table, count), 10, folder=folder)
+    plain = hashes(search(RandomSearch(), TableEvaluator(partial_table), 10))
+    assert list(result.history.failures) == plain[:count]
+    assert hashes(result) == plain[count:]
+    assert Records.read(folder.path, SMALL).history.failures == result.history.failures
+
+
+@pytest.mark.parametrize(("count", "budget", "named"), [(9, 10, 3), (9, 2, 2), (9, 1, 1)])
+def test_a_search_whose_first_cells_fail_ends_and_trains_them_again(
+    count: int, budget: int, named: int, partial_table: Table, tmp_path: Path
+) -> None:
+    folder = SearchFolder(tmp_path, {}, SMALL)
+    first = hashes(search(RandomSearch(), TableEvaluator(partial_table), 10))[0]
+    message = f"cell {first}: out of memory"
+    if named > 1:
+        message = f"the first {named} cells failed, {message}"
+    with pytest.raises(MeasureError, match=f"^{message}$"):
+        search(RandomSearch(), FailingFirst(partial_table, count), budget, folder=folder)
+    # They are trained when the cause is removed, and nothing else is asked for.
+    again = search(RandomSearch(), TableEvaluator(partial_table), 10, folder=folder)
     assert (len(again.history), again.failed) == (10, 0)
-    assert set(hashes(again)) == set(hashes(search(RandomSearch(), TwoWorkers(partial_table), 10)))
+    assert hashes(again) == hashes(search(RandomSearch(), TableEvaluator(partial_table), 10))
 
 
 class Failing(TableEvaluator):
