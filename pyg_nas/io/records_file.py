@@ -7,13 +7,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from pyg_nas.errors import SettingsError, first_difference, quoted
 from pyg_nas.io.json_lines import SharedLines
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import MOST_LINE_BYTES
-from pyg_nas.io.locks import locked
+from pyg_nas.io.locks import SignedLock
 from pyg_nas.io.regular_files import read_regular
 
 
@@ -29,7 +27,9 @@ class RecordsFile:
         self.path = path
         self._key = key
         self._lines = SharedLines(path)
-        self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+        self._lock = SignedLock(
+            path.with_name(f".{path.name}.lock"), f"{path}: another process uses this file"
+        )
 
     def locked(self) -> AbstractContextManager[None]:
         """Return a lock of the file against other processes.
@@ -38,7 +38,7 @@ class RecordsFile:
             SettingsError: On entering, if another process uses it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        return locked(self._lock, f"{self.path}: another process uses this file")
+        return self._lock.held()
 
     def open(self, subject: Any) -> tuple[Any, list[tuple[str, dict[str, Any]]]]:
         """Return the first line's subject, and (file and line, record) of all others.

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 
 from pyg_nas.errors import MeasureError, ModelError, SettingsError, check_count
 from pyg_nas.graphs.cell import Cell
@@ -29,7 +28,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import missing_network
 from pyg_nas.io.files import check_input_folder, check_output_folder
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
-from pyg_nas.io.locks import locked
+from pyg_nas.io.locks import SignedLock
 from pyg_nas.measure.campaigns.campaign import CampaignProgress, measure_cells
 from pyg_nas.measure.campaigns.executor import Executor
 from pyg_nas.measure.campaigns.journal import Journal
@@ -141,8 +140,9 @@ class Finish:
         Raises:
             SettingsError: On entering, if another process is finishing it.
         """
-        lock = FileLock(self.folder / _LOCK, timeout=0)
-        return locked(lock, f"{self.folder}: another process is finishing it")
+        return SignedLock(
+            self.folder / _LOCK, f"{self.folder}: another process is finishing it"
+        ).held()
 
     def confirm(
         self,

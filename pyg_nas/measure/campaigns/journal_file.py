@@ -118,7 +118,9 @@ class JournalFile:
                     raise
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise MeasureError(f"{self.path}: {error}") from error
+                busy = f"; another process has kept it locked for {_BUSY_SECONDS:.0f} s"
+                why = busy if "database is locked" in str(error) else ""
+                raise MeasureError(f"{self.path}: {error}{why}") from error
 
     def identity(self, expected: dict[str, str]) -> dict[str, str | None]:
         """Return what the journal is of; an empty file gets its tables, and is of ``expected``."""

@@ -13,12 +13,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import check_output_folder
-from pyg_nas.io.locks import locked
+from pyg_nas.io.locks import SignedLock
 from pyg_nas.io.regular_files import file_blocks
 from pyg_nas.search.search_folder.settings import SETTINGS, SearchSettings, check_no_model
 
@@ -56,9 +54,13 @@ class SearchFolder:
         self.space = space
         self.settings = SearchSettings(settings) if isinstance(settings, dict) else settings
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.path / ".lock", timeout=0)
-        self._asking = FileLock(self.path / ".ask.lock")
-        self._changing = FileLock(self.path / ".change.lock", timeout=_PATIENCE_SECONDS)
+        searching = f"{self.path}: another search is at work in this folder"
+        self._lock = SignedLock(self.path / ".lock", searching)
+        # Without a limit: proposing takes as long as the fit of the user's own predictor.
+        asking = f"{self.path}: another process proposes architectures"
+        self._asking = SignedLock(self.path / ".ask.lock", asking, patience=None)
+        changing = f"{self.path}: another process has locked it"
+        self._changing = SignedLock(self.path / ".change.lock", changing, _PATIENCE_SECONDS)
         with self.changing():  # two processes may begin it at once, with other settings
             self._begin()
 
@@ -93,7 +95,7 @@ class SearchFolder:
         if self._lock.is_locked:  # by the caller
             yield
             return
-        with locked(self._lock, f"{self.path}: another search is at work in this folder"):
+        with self._lock.held():
             stored = SearchSettings.read(self.path)
             if stored != self.settings:
                 self.settings.check_resumes(stored)
@@ -101,8 +103,11 @@ class SearchFolder:
             yield
 
     def asking(self) -> AbstractContextManager[None]:
-        """Return a lock of the folder while this process proposes architectures; others wait."""
-        return locked(self._asking, f"{self.path}: another process proposes architectures")
+        """Return a lock of the folder while this process proposes architectures; others wait.
+
+        They wait without an end, and after five seconds a warning names the process.
+        """
+        return self._asking.held()
 
     def changing(self) -> AbstractContextManager[None]:
         """Return a lock of the folder while this process reads and appends lines; others wait.
@@ -110,8 +115,7 @@ class SearchFolder:
         Raises:
             SettingsError: On entering, if another process does not end its change within a minute.
         """
-        refusal = f"{self.path}: locked by another process for {_PATIENCE_SECONDS:.0f} s"
-        return locked(self._changing, refusal)
+        return self._changing.held()
 
     def count(self) -> int:
         """Return how many queries are recorded."""
