@@ -17,6 +17,7 @@ from pyg_nas.cli.options import (
     MaxTrainingTime,
     Readers,
     longest_training,
+    note_unused,
     refuse,
     seed_option,
 )
@@ -114,9 +115,9 @@ def ask(
     used = method if is_new or method is not None else SearchSettings.read(folder).method
     if used not in (None, "predictor"):
         of_predictor = {"--start": start, "--recipe": recipe, "--acquisition": acquisition}
-        refuse(of_predictor, f"is for the method predictor, got {used}")
+        note_unused(of_predictor, f"for the method predictor, got {used}")
         if used != "random":
-            refuse({"--refit": refit}, f"is for the methods predictor and random, got {used}")
+            note_unused({"--refit": refit}, f"for the methods predictor and random, got {used}")
     listed = None
     if networks is not None:
         from pyg_nas.predictors.networks.lists import read_candidates

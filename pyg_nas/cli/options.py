@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pyg_nas.cli.console import print_note
 from pyg_nas.compute.workers import MOST_WORKERS
 from pyg_nas.errors import SettingsError, listed, quoted
 from pyg_nas.io.callbacks import check_logger
@@ -159,6 +160,16 @@ def refuse(options: Mapping[str, Any], reason: str) -> None:
     for option, value in options.items():
         if value is not None:
             raise SettingsError(f"{option} {reason}")
+
+
+def note_unused(options: Mapping[str, Any], reason: str) -> None:
+    """Print which of these options were given although they are not used.
+
+    It is for options that scripts give to several methods alike.
+    """
+    given = [option for option, value in options.items() if value is not None]
+    if given:
+        print_note(f"not used: {listed(given)}, {reason}")
 
 
 def longest_training(max_training_time: float | None, max_time: float | None) -> float | None:

@@ -27,7 +27,7 @@ from pyg_nas.cli.options import (
     MaxTrainingTime,
     TrainingSettingsFile,
     longest_training,
-    refuse,
+    note_unused,
     seed_option,
 )
 from pyg_nas.cli.progress import working
@@ -195,7 +195,7 @@ def search(
     check_method(method)
     if method != "predictor":
         of_predictor = {"--recipe": recipe, "--acquisition": acquisition}
-        refuse(of_predictor, f"is for the method predictor, got {method}")
+        note_unused(of_predictor, f"for the method predictor, got {method}")
     acquisition = check_acquisition(acquisition or "mean")
     if recipe is not None:
         check_recipe(recipe)

@@ -1,4 +1,4 @@
-"""An option that would have no effect is refused, in every command."""
+"""An option that would have no effect is refused, or named as unused."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ REFUSED = {
     "train TABLE --metric latency --budget 12 --out out": "'latency' is no result of one",
     "compare TABLE --metric latency --run mean --out out": "'latency' is no result of one",
     "search TABLE --metric latency --budget 12 --out out": "'latency' is no result of one",
-    "search TABLE --method random --recipe best --out out": "--recipe is for the method predictor",
-    "search TABLE --method local --acquisition ei --out out": "--acquisition is for the method",
     "search digits --split-seed 2 --out out": "--split-seed 2: digits is always split in the same",
     "search digits --workers 2 --out out": BACKENDS,
     "finish out --workers 2 --out out": BACKENDS,
@@ -30,8 +28,6 @@ REFUSED = {
     "predict model TABLE --workers 3 --out o.csv": BACKENDS,
     "ask out --configurations c.json": "--configurations is for networks: give --networks too",
     "ask out --workers 2": "--workers is for networks: give --networks too",
-    "ask out --method evolution --start 3": "--start is for the method predictor, got evolution",
-    "ask out --method local --refit 3": "--refit is for the methods predictor and random",
     "tell out 0 --accuracy 0.5 --reason slow": "--reason is that of a failure, give --failed",
     "profile onnx --device cuda --threads 2 --out p.hdf5": "--threads is for a CPU, got cuda",
 }
@@ -52,12 +48,25 @@ def test_it_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+def test_options_of_other_methods_are_named(
+    table_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = ("search", table_path, "--method", "local", "--start", 2, "--out", tmp_path / "local")
+    assert pyg_nas(*search, "--recipe", "fast", "--acquisition", "ei") == 0
+    message = "not used: --recipe, --acquisition, for the method predictor, got local"
+    assert message in capsys.readouterr().err
+    assert pyg_nas("ask", tmp_path / "evolved", "--method", "evolution", "--refit", 2) == 0
+    message = "not used: --refit, for the methods predictor and random, got evolution"
+    assert message in capsys.readouterr().err
+
+
 def test_a_later_ask_has_the_method_of_the_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "search"
     assert pyg_nas("ask", folder, "--method", "random", "--refit", 2) == 0
-    assert pyg_nas("ask", folder, "--acquisition", "ei") == 2
-    assert "--acquisition is for the method predictor, got random" in capsys.readouterr().err
+    assert "not used" not in capsys.readouterr().err
+    assert pyg_nas("ask", folder, "--acquisition", "ei") == 0
+    assert "--acquisition, for the method predictor, got random" in capsys.readouterr().err
     assert pyg_nas("tell", folder, 0, "--failed", "--seconds", 3) == 0
     assert "of a failure, seconds and accuracies are not recorded" in capsys.readouterr().err
