@@ -141,6 +141,8 @@ _NAMES = {
     "kendall_tau": "Kendall τ",
     "spearman": "Spearman ρ",  # noqa: RUF001
     "r2": "R²",
+    "median_relative_error": "median relative error",
+    "mean_relative_error": "mean relative error (MAPE)",
 }
 _FOUR_DECIMALS = 1e-3  # from here on they have two significant digits or more
 
@@ -149,6 +151,8 @@ def _shown(figure: str, value: float, compared: _Compared) -> tuple[str, str]:
     """Return the name of a figure with its unit, and its value, as users read them."""
     if figure == "n":
         return f"evaluated {compared.thing}s", f"{value:,}"
+    if figure.endswith("_relative_error"):
+        return f"{_NAMES[figure]}, %", f"{100 * value:.2f}"
     kind, of_top, number = figure.partition("_in_top_")
     if not of_top:
         unit = "points" if compared.result.fractions else compared.unit

@@ -77,6 +77,12 @@ def r2(measured: ArrayLike, predicted: ArrayLike) -> float:
     return float(1 - ((truth - guess) ** 2).sum() / ((truth - truth.mean()) ** 2).sum())
 
 
+def relative_errors(measured: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64] | None:
+    """Return the errors as shares of the measured values, ``[N]``; None if one is not above 0."""
+    truth, guess = _pair(measured, predicted)
+    return np.abs(guess - truth) / truth if truth.min() > 0 else None
+
+
 def best_in_top(
     measured: ArrayLike, predicted: ArrayLike, k: int, larger_is_better: bool = True
 ) -> float:
@@ -119,6 +125,9 @@ def regression_metrics(
 ) -> dict[str, float]:
     """Return all metrics of this module by name; ``n`` is the number of cells.
 
+    Costs also have ``median_relative_error`` and ``mean_relative_error`` (MAPE) as fractions, if
+    all measured values are above 0.
+
     Args:
         measured: ``[N]``.
         predicted: ``[N]``.
@@ -136,6 +145,10 @@ def regression_metrics(
         "r2": r2(truth, guess),
         "n": len(truth),
     }
+    errors = None if larger_is_better else relative_errors(truth, guess)
+    if errors is not None:
+        figures["median_relative_error"] = float(np.median(errors))
+        figures["mean_relative_error"] = float(errors.mean())
     for k in TOP_K:
         if k <= len(truth):
             figures[f"best_in_top_{k}"] = best_in_top(truth, guess, k, larger_is_better)

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.protocols.label_texts import fallback_note, label_name, label_unit
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, percent
 from pyg_nas.metrics.pareto import pareto_front
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.report.columns import (
@@ -199,9 +199,9 @@ def _charts(
 def _tiles(result: Evaluation, trained: int, thing: str, unit: str) -> list[Tile]:
     """Return the figures of the evaluation; labels are in ``unit``, if it is known."""
     figures = result.figures()
-    factor, percent = percent_or_value(result.measured, result.fractions)
+    factor, in_percent = percent_or_value(result.measured, result.fractions)
     suffix = f" {unit}" if unit else ""
-    points, value = (" points", " %") if percent else (suffix, suffix)
+    points, value = (" points", " %") if in_percent else (suffix, suffix)
     undefined = f"not defined: {no_correlation(result.measured)}"
     tiles = [
         Tile(f"evaluated {thing}s", f"{int(figures['n']):,}", f"trained on {trained:,}"),
@@ -210,6 +210,10 @@ def _tiles(result: Evaluation, trained: int, thing: str, unit: str) -> list[Tile
     for name, key in (("Kendall τ", "kendall_tau"), ("Spearman ρ", "spearman"), ("R²", "r2")):  # noqa: RUF001
         shown = number(figures[key], 3)
         tiles.append(Tile(name, shown, undefined if shown == MISSING else ""))
+    if "median_relative_error" in figures:
+        median, mean = (figures[f"{kind}_relative_error"] for kind in ("median", "mean"))
+        note = f"mean (MAPE): {percent(mean, 1)}"
+        tiles.append(Tile("median relative error", percent(median, 1), note))
     if f"regret_in_top_{_BEST}" in figures:
         regret = _number(figures[f"regret_in_top_{_BEST}"] * factor, 2)
         reached = _number(figures[f"best_in_top_{_BEST}"] * factor, 2)

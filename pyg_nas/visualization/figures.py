@@ -15,10 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.io.text import counted, printable, time_unit
+from pyg_nas.io.text import counted, percent, printable, time_unit
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.metrics.pareto import pareto_front
-from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error
+from pyg_nas.metrics.regression import (
+    are_fractions,
+    kendall_tau,
+    mean_squared_error,
+    relative_errors,
+)
 from pyg_nas.visualization.charts import (
     BLUE,
     GREY,
@@ -107,14 +112,16 @@ def prediction_charts(
                     Dots(f"{thing}s", across, up, BLUE, rows[part], crowd=True),
                 ),
                 note="On the line the prediction is exact.",
-                results=_agreement(x[part], y[part], bool(unit), thing),
+                results=_agreement(x[part], y[part], bool(unit), thing, larger_is_better),
                 square=True,
             )
         )
     return charts
 
 
-def _agreement(measured: Floats, predicted: Floats, fractions: bool, thing: str) -> tuple[str, ...]:
+def _agreement(
+    measured: Floats, predicted: Floats, fractions: bool, thing: str, larger_is_better: bool
+) -> tuple[str, ...]:
     error = mean_squared_error(measured, predicted, fractions)
     found = [counted(len(measured), thing), f"MSE {error:.3g}{' points²' if fractions else ''}"]
     tau = kendall_tau(measured, predicted) if len(measured) > 1 else float("nan")
@@ -122,6 +129,10 @@ def _agreement(measured: Floats, predicted: Floats, fractions: bool, thing: str)
         found.append(f"Kendall τ {tau:.3f}")
     else:
         found.append(f"Kendall τ not defined: {no_correlation(measured)}")
+    errors = None if larger_is_better else relative_errors(measured, predicted)
+    if errors is not None:
+        found.append(f"median error {percent(np.median(errors), 1)}")
+        found.append(f"mean error {percent(errors.mean(), 1)}")
     return tuple(found)
 
 

@@ -39,6 +39,8 @@ _LETTERS_PER_INCH = 14
 # One column of a two-column paper, in inches, and its usual small print.
 _COLUMN_WIDTH, _COLUMN_HEIGHT, _LINE_HEIGHT = 3.3, 2.3, 0.135
 _PAPER_POINTS, _PAPER_LINE = 8, 1.2
+_BELOW_LABELS = 0.45  # inches from the axes to the end of the ticks' and the axis's labels
+_LETTERS_PER_KEY = 6  # width of a line of the legend and of the space beside it
 
 
 def scatter(
@@ -156,6 +158,8 @@ def draw_charts(
 def draw_for_paper(charts: Sequence[Chart], *, note: str | None = None) -> Figure:
     """Draw charts one below another, one column of a paper wide, all text in 8 points.
 
+    Legends are below the axes: in them they would cover bands, which fill most of a small chart.
+
     Args:
         charts: The charts; each has its title.
         note: Text below the charts.
@@ -164,16 +168,52 @@ def draw_for_paper(charts: Sequence[Chart], *, note: str | None = None) -> Figur
 
     letters = int(_LETTERS_PER_INCH * _COLUMN_WIDTH)
     note_lines = len(wrap(printable(note), letters)) if note else 0
-    height = len(charts) * _COLUMN_HEIGHT + note_lines * _LINE_HEIGHT
+    columns = [_legend_columns(chart) for chart in charts]
+    legend_lines = sum(
+        -(-len(_legend_names(chart)) // count) for chart, count in zip(charts, columns, strict=True)
+    )
+    height = len(charts) * _COLUMN_HEIGHT + (note_lines + legend_lines) * _LINE_HEIGHT
     figure = draw_charts(charts, note=note, size=(_COLUMN_WIDTH, height), columns=1)
-    for axes, chart in zip(figure.axes, charts, strict=True):
+    for axes, chart, count in zip(figure.axes, charts, columns, strict=True):
         axes.set_title(printable(chart.title), color=_INK, parse_math=False)
+        if chart.legend:
+            _put_legend_below(axes, count)
         for line in axes.get_lines():
             line.set_linewidth(min(line.get_linewidth(), _PAPER_LINE))
         axes.tick_params(labelsize=_PAPER_POINTS)
     for text in figure.findobj(Text):
         text.set_fontsize(_PAPER_POINTS)
     return figure
+
+
+def _legend_names(chart: Chart) -> list[str]:
+    """Return what the legend names, nothing without one."""
+    shown = (mark for mark in chart.marks if not isinstance(mark, Line) or mark.legend)
+    return [printable(mark.name) for mark in shown] if chart.legend else []
+
+
+def _legend_columns(chart: Chart) -> int:
+    """Return how many names of the legend fit side by side into a column of a paper."""
+    names = _legend_names(chart)
+    longest = max(map(len, names), default=0) + _LETTERS_PER_KEY
+    return max(1, min(len(names), int(_LETTERS_PER_INCH * _COLUMN_WIDTH) // longest))
+
+
+def _put_legend_below(axes: Axes, columns: int) -> None:
+    from matplotlib.transforms import ScaledTranslation
+
+    inches = axes.figure.dpi_scale_trans
+    legend = axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=axes.transAxes + ScaledTranslation(0.0, -_BELOW_LABELS, inches),
+        ncols=columns,
+        frameon=False,
+        borderaxespad=0.0,
+        columnspacing=1.2,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _draw(axes: Axes, chart: Chart) -> None:

@@ -68,6 +68,18 @@ def test_figures_of_another_label_name_it(
     assert (compared["metric"], compared["run"]) == ("test_accuracy", "mean")
 
 
+def test_costs_have_relative_errors(
+    model_path: Path, table_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "figures.json"
+    arguments = ("evaluate", model_path, table_path, "--metric", "training_time", "--json", out)
+    assert pyg_nas(*arguments) == 0
+    report = json.loads(out.read_text())
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for kind, name in (("median", "median relative error"), ("mean", "mean relative error (MAPE)")):
+        assert f"{name}, % {100 * report[f'{kind}_relative_error']:.2f}" in shown
+
+
 def test_a_model_without_a_protocol_scores_but_is_not_evaluated(
     model_path: Path, table_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,6 +112,18 @@ def test_the_best_of_costs_are_the_smallest() -> None:
     assert (figures["best_in_top_1"], figures["regret_in_top_1"]) == (20.0, 10.0)
 
 
+def test_costs_have_relative_errors() -> None:
+    seconds, predicted = [10.0, 20.0, 40.0, 5.0], [11.0, 19.0, 50.0, 5.0]  # 0.1, 0.05, 0.25, 0
+    figures = regression_metrics(seconds, predicted, larger_is_better=False)
+    assert figures["median_relative_error"] == pytest.approx(0.075)
+    assert figures["mean_relative_error"] == pytest.approx(0.1)
+    for named in (
+        regression_metrics(seconds, predicted),
+        regression_metrics([0.0, *seconds], [1.0, *predicted], larger_is_better=False),
+    ):
+        assert not [name for name in named if "relative" in name]
+
+
 @pytest.mark.parametrize(
     ("measured", "predicted", "rule"),
     [

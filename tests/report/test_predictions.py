@@ -145,6 +145,11 @@ def test_the_best_of_training_times_are_the_shortest() -> None:
     assert "Best cells: measured in the lowest decile" in titles
     assert not any("and training time" in title for title in titles)
     assert page.figures[0].layout["xaxis"]["title"]["text"] == "measured training time, s"
+    errors = np.abs(result.predicted - result.measured) / result.measured
+    median, mean = f"{100 * np.median(errors):.1f} %", f"{100 * errors.mean():.1f} %"
+    (tile,) = (tile for tile in page.tiles if tile.name == "median relative error")
+    assert (tile.value, tile.note) == (median, f"mean (MAPE): {mean}")
+    assert f"median error {median}, mean error {mean}" in page.figures[0].note
 
 
 def test_the_subtitle_names_the_evaluated_split_and_label() -> None:

@@ -162,6 +162,22 @@ def test_figures_for_papers_have_one_column_and_small_print(tmp_path: Path) -> N
     assert b"/Type3" not in content
 
 
+def test_legends_for_papers_cover_no_band() -> None:
+    scores = {f"predictor {k}": [[0.1 * k, 0.1 * k + 0.3], [0.2 * k, 0.9]] for k in range(5)}
+    figure = plots.draw_for_paper([comparison_chart([43, 86], scores)], note="A note.")
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    legend = axes.get_legend()
+    assert legend is not None
+    place = legend.get_window_extent()
+    assert [text.get_text() for text in legend.get_texts()] == list(scores)
+    for other in (axes.get_window_extent(), axes.xaxis.label.get_window_extent()):
+        assert place.y1 <= other.y0
+    assert figure._supxlabel.get_window_extent().y1 <= place.y0
+    assert figure.bbox.x0 <= place.x0
+    assert place.x1 <= figure.bbox.x1
+
+
 def test_ticks_of_logarithmic_axes_are_short_and_plain() -> None:
     cost = np.array([0.2, 1.0, 2e4, 5e6])
     figure = plots.pareto(np.linspace(0.5, 0.9, 4), cost, cost_name="seconds")

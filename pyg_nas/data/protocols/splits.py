@@ -117,6 +117,24 @@ def is_random(name: str) -> bool:
     return not (name == "all" or name.startswith("denoise-") or is_split_file(name))
 
 
+def labels_needed(name: str, cells: float, labelled: int) -> float:
+    """Return how many labels must be known to draw a split.
+
+    A split of cells above a threshold needs those of the cells that it leaves out, too.
+
+    Args:
+        name: The split.
+        cells: Its cells.
+        labelled: Cells of the table that have a label.
+    """
+    if is_split_file(name):
+        return cells
+    if name.startswith("denoise-"):
+        return labelled
+    threshold, _, size = name.rpartition("-")
+    return int(size) if threshold else cells
+
+
 def check_split(name: str) -> None:
     """Check that a text names a split; a table may still be too small for it.
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pyg_nas.data.protocols.label_texts import fallback_note
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.protocols.protocol import Protocol, Split
-from pyg_nas.data.protocols.splits import is_random
+from pyg_nas.data.protocols.splits import is_random, labels_needed
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import (
     DivergedError,
@@ -100,6 +100,7 @@ class Comparison:
         space: Name of the search space.
         fits: All fits, in the order of draws, splits and predictors.
         fractions: Whether labels are fractions, so that errors are in squared points.
+        labelled: Cells of the table that have a label.
         notes: Sentences that belong to every result of it.
     """
 
@@ -108,6 +109,7 @@ class Comparison:
     space: str
     fits: list[Fit]
     fractions: bool
+    labelled: int
     notes: tuple[str, ...] = ()
 
     def shown_name(self, predictor: str) -> str:
@@ -129,6 +131,10 @@ class Comparison:
     def training_cells(self, train: str) -> float:
         """Return the number of training cells of a split, the mean over its draws."""
         return float(np.mean([fit.training_cells for fit in self.fits if fit.train == train]))
+
+    def labels_used(self, train: str) -> float:
+        """Return how many labels a split needs: of training cells, and of those it leaves out."""
+        return labels_needed(train, self.training_cells(train), self.labelled)
 
     @property
     def problems(self) -> list[str]:
@@ -220,7 +226,8 @@ def compare_predictors(
         first, *_ = failures.values()
         raise SettingsError("; ".join(map(str, failures.values()))) from first.__cause__
     fits = [done[key] for key in wanted]
-    return Comparison(settings, protocol, table.space.name, fits, fractions, notes)
+    labelled = int(np.isfinite(labels).sum())
+    return Comparison(settings, protocol, table.space.name, fits, fractions, labelled, notes)
 
 
 def _fit_missing(

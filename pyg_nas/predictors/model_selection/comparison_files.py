@@ -187,7 +187,7 @@ def _place(comparison: Comparison, predictor: str, train: str) -> Row:
         "predictor": predictor,
         "train": train,
         "training_cells": round(comparison.training_cells(train), 1),
-        "labels_used": round(comparison.training_cells(train), 1),
+        "labels_used": round(comparison.labels_used(train), 1),
         "evaluate": settings.evaluate,
         "evaluated_cells": round(float(np.mean([fit.evaluated_cells for fit in fits])), 1),
         "label": str(comparison.protocol.label),

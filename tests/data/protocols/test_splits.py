@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.data.protocols.protocol import Protocol
-from pyg_nas.data.protocols.splits import NAMED_SPLITS, split_rows
+from pyg_nas.data.protocols.splits import NAMED_SPLITS, is_random, labels_needed, split_rows
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.spaces.nasbench101 import NASBENCH101
@@ -60,6 +60,15 @@ def test_unmeasured_cells_are_passed_over(labels: np.ndarray) -> None:
         rows = split_rows(Sized(1000), name, partial)
         assert not np.isnan(partial[rows]).any()
     assert len(split_rows(Sized(1000), "172", partial)) == 172
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [("172", 172), ("91-172", 172), ("denoise-91", 1000), ("all", 130), ("x-1.json", 130)],
+)
+def test_a_threshold_needs_the_labels_of_the_cells_below_it(name: str, needed: int) -> None:
+    assert labels_needed(name, 172 if name == "172" else 130, 1000) == needed
+    assert is_random(name) == (name in ("172", "91-172"))
 
 
 @pytest.mark.parametrize(

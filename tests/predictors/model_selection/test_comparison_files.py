@@ -46,7 +46,7 @@ def made_up(draws: int = 3) -> Comparison:
         for draw in range(draws)
     ]
     protocol = settings.protocol("172", 0, PAPER_LABEL)
-    return Comparison(settings, protocol, "nasbench101", fits, True, ("A note.",))
+    return Comparison(settings, protocol, "nasbench101", fits, True, 400, ("A note.",))
 
 
 def rows_of(path: Path) -> dict[tuple[str, str, str], dict[str, str]]:
