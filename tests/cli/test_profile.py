@@ -84,14 +84,17 @@ def test_commands_on_a_table_of_networks(
         assert pyg_nas(command, table, "--out", tmp_path / command) == 2
         assert "report, search and table take both" in capsys.readouterr().err
     out = tmp_path / "search"
-    assert pyg_nas("search", table, "--out", out) == 2
-    assert "'latency' is a cost" in capsys.readouterr().err
-    NetworkTable(networks, ["a", "b", "c"], {"accuracy": [0.5, 0.25, nan]}).save(table)
+    targets = {"accuracy": [0.75, 0.5, nan], "latency": [0.5, 0.25, nan]}
+    NetworkTable(networks, ["a", "b", "c"], targets).save(table)
     for option, value in (("--method", "local"), ("--budget", 12)):
         assert pyg_nas("search", table, "--out", out, option, value) == 2
     arguments = ("--method", "random", "--n", 1, "--k", 1, "--rounds", 2)
     assert pyg_nas("search", table, "--out", out, *arguments) == 0
-    assert "best of 2 trained" in capsys.readouterr().out
+    assert "The best of 2 trained networks:\nnetwork: a\n" in capsys.readouterr().out
+    arguments = (*arguments, "--metric", "latency")
+    assert pyg_nas("search", table, "--out", tmp_path / "fast", *arguments) == 0
+    shown = capsys.readouterr().out
+    assert "The lowest latency of 2 trained networks:\nnetwork: b\nlatency: 0.25\n" in shown
 
 
 @pytest.mark.parametrize("command", ["ask", "profile"])
