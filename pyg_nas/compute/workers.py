@@ -58,14 +58,14 @@ class Workers:
             )
         if self.workers != ALL and self.workers < 1:
             raise SettingsError(f"workers must be at least 1, or -1 for all, got {self.workers}")
+        if self.workers > MOST_WORKERS:
+            raise SettingsError(f"workers must be at most {MOST_WORKERS:,}, got {self.workers}")
         if self.backend == "sequential" and self.workers != 1:
             others = ", ".join(BACKENDS[1:])
             raise SettingsError(
                 f"workers must be 1 with the backend 'sequential', got {self.workers}; the "
                 f"backends {others} have several"
             )
-        if self.workers > MOST_WORKERS:
-            raise SettingsError(f"workers must be at most {MOST_WORKERS:,}, got {self.workers}")
 
     def run(
         self, function: Function, shared: Any, calls: Iterable[Call]
