@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Some steps take minutes: the usual 30 seconds would contain none or one of them.
 _SPEED_SECONDS = 3_600
+_NARROW = 80  # columns of a terminal: below, there is no room for what is counted
 
 
 class Advance(Protocol):
@@ -34,19 +35,34 @@ def progress_bar(description: str, of_bytes: bool = False) -> Iterator[Advance]:
         DownloadColumn,
         MofNCompleteColumn,
         Progress,
+        Task,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
+    from rich.text import Text
 
+    if ERRORS.width < _NARROW:
+        description = description.partition(",")[0]
+
+    class Left(TimeRemainingColumn):
+        """The remaining time, once it can be estimated from what is done."""
+
+        def render(self, task: Task) -> Text:
+            known = task.time_remaining is not None
+            return Text.assemble("left ", super().render(task)) if known else Text()
+
+    # In a narrow terminal the bar becomes shorter; numbers stay whole.
+    whole = Column(no_wrap=True)
+    amount = DownloadColumn if of_bytes else MofNCompleteColumn
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        DownloadColumn() if of_bytes else MofNCompleteColumn(),
+        amount(table_column=whole),
         TextColumn("{task.fields[text]}", markup=False),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TimeElapsedColumn(table_column=whole),
+        Left(table_column=whole),
     )
     with (
         SILENCE.broken(),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyg_nas.cli.console import resumable
 from pyg_nas.cli.latency import is_device
-from pyg_nas.cli.progress import Advance, progress_bar
+from pyg_nas.cli.progress import Advance, progress_bar, working
 from pyg_nas.io.callbacks import Callback
 from pyg_nas.io.text import percent, printable
 
@@ -66,9 +66,9 @@ class SearchRun:
             self.early_stopping,
         )
         folder = SearchFolder(out, settings, self.evaluator.domain.space)
-        with folder.locked(), progress_bar("searching, architectures trained") as advance:
-            advance(folder.count(), self.total)
-            with resumable(out):
+        with folder.locked():
+            with progress_bar("searching, architectures trained") as advance, resumable(out):
+                advance(folder.count(), self.total)
                 result = run_search(
                     self.strategy,
                     self.evaluator,
@@ -79,13 +79,14 @@ class SearchRun:
                     _shown(advance, self.total, self.evaluator.goal, self.logger),
                     self.early_stopping,
                 )
-            if self.latencies is not None:
-                from pyg_nas.search.latency import write_latency
+            with working("writing the report"):
+                if self.latencies is not None:
+                    from pyg_nas.search.latency import write_latency
 
-                device = self.latency_device if is_device(self.latency_device) else None
-                write_latency(out, self.evaluator, self.latencies, result, device)
-            facts = SearchFacts(result, latency=stored_latency(out))
-            write_report(out, facts, settings)
+                    device = self.latency_device if is_device(self.latency_device) else None
+                    write_latency(out, self.evaluator, self.latencies, result, device)
+                facts = SearchFacts(result, latency=stored_latency(out))
+                write_report(out, facts, settings)
         self.logger.on_end(_end_figures(result))
         return facts
 
