@@ -30,8 +30,9 @@ LatencyDevice = Annotated[
     typer.Option(
         metavar="DEVICE",
         help="Device on which latencies are measured: cpu, cuda or cuda:1. Without a measurement: "
-        "a table with a target named latency, or the folder of a model that predicts latencies in "
-        "seconds, of cells or of whole networks; or shipped, the package's table of networks.",
+        "a table with a target named latency, in seconds, or the folder of a model that predicts "
+        "latencies in seconds, of cells or of whole networks; or shipped, the package's table of "
+        "networks. Cells whose latency a table has are looked up there.",
     ),
 ]
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -118,4 +119,6 @@ def set_latency_model(evaluator: Evaluator, device: str, out: Path) -> LatencyMo
             f"median error {percent(found['median_error'], 1)}, 90 % below "
             f"{percent(found['error_90'], 1)}"
         )
+    elif model.known:
+        print_note(f"latency: {device} has that of every cell")
     return model

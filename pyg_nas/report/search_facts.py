@@ -285,7 +285,7 @@ class SearchFacts:
             if isinstance(value, float)
         }
         predicted, measured = found.get("predicted", ""), found.get("measured", "")
-        note = [f"predicted {predicted}"] if measured else []
+        note = [f"predicted {predicted}"] if measured and predicted else []
         note += [f"limit {found.get('limit', '')}", f"{self.latency.get('device')}"]
         names = ("median_error", "error_90")
         errors = [error for name in names if isinstance(error := self.latency.get(name), float)]

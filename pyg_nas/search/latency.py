@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,20 +54,22 @@ BuildNetwork = Callable[[Cell], tuple[Any, Any]]
 
 @dataclass(frozen=True)
 class LatencyModel:
-    """Predicts the latency of cells' networks on one device.
+    """Looks up or predicts the latency of cells' networks on one device.
 
     Args:
-        estimator: Fitted to latencies in seconds.
+        estimator: Fitted to latencies in seconds; None if all cells of the search are ``known``.
         device: The device, in words.
         errors: Relative errors of networks that were left out of a fit, ``[n]``: prediction divided
             by measurement, minus one. Empty where not known.
         measured: Networks with a measured latency.
+        known: Seconds of cells by module hash, which are not predicted.
     """
 
     estimator: Any
     device: str
     errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     measured: int = 0
+    known: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, cells: CellArray, seconds: NDArray[np.float64], device: str) -> LatencyModel:
@@ -89,8 +91,14 @@ class LatencyModel:
         return cls(estimator.fit(cells, seconds), device, errors, len(cells))
 
     def __call__(self, cells: CellArray) -> NDArray[np.float64]:
-        """Return predicted seconds of one pass of one image, ``[N]``."""
-        return np.asarray(self.estimator.predict(cells), dtype=np.float64)
+        """Return known or predicted seconds of one pass of one image, ``[N]``."""
+        seconds = np.full(len(cells), np.nan)
+        if self.known:
+            seconds[:] = [self.known.get(digest.decode(), np.nan) for digest in cells.hashes()]
+        others = np.flatnonzero(np.isnan(seconds))
+        if len(others):
+            seconds[others] = self.estimator.predict(cells[others])
+        return seconds
 
     def describe(self) -> dict[str, Any]:
         """Return device, measured cells and errors as JSON values."""
@@ -144,8 +152,9 @@ def measured_latencies(
 def stored_latencies(
     path: str | os.PathLike[str], domain: Domain, build: BuildNetwork | None = None
 ) -> LatencyModel:
-    """Return latencies from a model folder, or a model of a table's target ``latency``.
+    """Return latencies from a model folder, or from a table's target ``latency``.
 
+    Cells that the table has are looked up; a model of these predicts the others.
     From a table or model of whole networks, the latencies of :data:`GRAPHS` networks of random
     cells are predicted, and a model of the cells is fitted to these predictions.
 
@@ -181,7 +190,15 @@ def stored_latencies(
             families = [json.loads(table.names[row])["family"] for row in rows]
         estimator = LatencyRegressor().fit(table.networks.select(rows), seconds, families)
         return _from_networks(estimator, domain, build, about)
-    return LatencyModel.fit(table.cells[rows], seconds, about)
+    # Of architectures with equal graphs the first counts, as in a search of the table.
+    hashes, first = np.unique(table.hashes[rows], return_index=True)
+    known = {
+        digest.decode(): value
+        for digest, value in zip(hashes.tolist(), seconds[first].tolist(), strict=True)
+    }
+    if np.isin(domain.cells.hashes(), table.hashes[rows]).all():
+        return LatencyModel(None, about, measured=len(known), known=known)
+    return replace(LatencyModel.fit(table.cells[rows], seconds, about), known=known)
 
 
 def _from_networks(
@@ -222,7 +239,8 @@ def write_latency(
     if result.answer is not None:
         cells = CellArray.from_cells([result.answer.cell])
         counts = evaluator.macs(cells)
-        record["predicted"] = float(model(cells)[0])
+        kind = "measured" if cells[0].hash in model.known else "predicted"
+        record[kind] = float(model(cells)[0])
         record["macs"] = None if counts is None else int(counts[0])
         if device is not None:
             record["measured"] = measure_latency(evaluator.network(cells[0]), device).median

@@ -13,10 +13,12 @@ from torch import nn
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.profiles import profile
 from pyg_nas.measure.profiles.latency import Latency
 from pyg_nas.measure.settings import ProfileSettings
+from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search import latency
 from pyg_nas.search.constraints import Constraints, restrict
 from pyg_nas.search.domain import Domain
@@ -29,6 +31,7 @@ from pyg_nas.search.latency import (
 )
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.by_name import make_strategy
+from pyg_nas.search.search_folder.stored import stored_latency
 from pyg_nas.spaces.modules import graph_of
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
@@ -120,6 +123,28 @@ def test_latencies_of_a_table(small_table: Table, tmp_path: Path) -> None:
     model = stored_latencies(path, domain)
     assert json.loads(json.dumps(model.describe()))["measured_cells"] == 80
     assert np.corrcoef(model(CELLS), CELLS.num_vertices)[0, 1] > 0.9
+    # What is measured is looked up, and nothing is fitted if that is the latency of all cells.
+    mixed = CellArray.from_cells([table.cells[3], small_table.cells[90], table.cells[1]])
+    expected = [seconds[3], float(model.estimator.predict(mixed)[1]), seconds[1]]
+    assert model(mixed).tolist() == expected
+    complete = stored_latencies(path, Domain(table.space, table.cells))
+    assert complete.estimator is None
+    assert np.array_equal(complete(table.cells), seconds)
+
+
+def test_a_latency_of_a_table_is_called_measured(small_table: Table, tmp_path: Path) -> None:
+    evaluator = TableEvaluator(small_table)
+    limits = Constraints(max_latency=0.05)
+    known = {digest.decode(): 0.04 for digest in small_table.hashes.tolist()}
+    model = LatencyModel(None, "as in t.hdf5", measured=300, known=known)
+    evaluator.latency = model
+    strategy = make_strategy("random", evaluator, n=2, k=2, recipe="fast", constraints=limits)
+    result = search(strategy, evaluator, 4, 0, limits)
+    write_latency(tmp_path, evaluator, model, result, None)
+    facts = SearchFacts(result, latency=stored_latency(tmp_path)).answer()
+    (fact,) = (fact for fact in facts if fact.name.startswith("latency"))
+    assert (fact.name, fact.value) == ("latency, measured", "40 ms")
+    assert fact.note == "limit 50 ms; as in t.hdf5"
 
 
 def test_latencies_of_whole_networks(
