@@ -191,10 +191,10 @@ class SearchFacts:
         whole = saved + float(self.result.seconds[-1])
         share = f"{percent(saved / whole)} of {duration(whole)}"
         note = f"{share} for the full budget of every {self.thing}"
-        if saved < 0:
-            note = "runs at smaller budgets took longer than stopping saved"
-        sign = "-" if saved < 0 else ""
-        return [stopped, Tile("training time saved", sign + duration(abs(saved)), note)]
+        shown = duration(abs(saved))
+        if saved < 0 and shown != duration(0.0):
+            shown, note = f"-{shown}", "runs at smaller budgets took longer than stopping saved"
+        return [stopped, Tile("training time saved", shown, note)]
 
     def charts(self) -> list[Chart]:
         """Return the charts for which there are data."""

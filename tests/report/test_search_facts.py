@@ -12,7 +12,7 @@ from pyg_nas.search.goal import Goal
 from pyg_nas.search.history import History, Proposal, Query
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import RandomSearch
-from pyg_nas.search.outcome import Outcome
+from pyg_nas.search.outcome import Outcome, Rung
 from pyg_nas.search.result import SearchResult
 from pyg_nas.visualization.charts import Line
 from tests.search.conftest import SMALL, made_up_table
@@ -143,3 +143,11 @@ def test_errors_of_predicted_latencies_have_their_number() -> None:
         "limit 5 ms; a processor; error of predictions on 1,600 measured networks: "
         "median 12.5 %, 90 % below 25.0 %"
     )
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(5.01, "0.0 s"), (7.0, "-2.0 s"), (4.0, "1.0 s")])
+def test_saved_time_has_a_sign_only_if_it_is_shown(seconds: float, shown: str) -> None:
+    outcome = Outcome(0.5, seconds, rungs=(Rung(1, 0.4, 1.0),), full_seconds=5.0, stopped=True)
+    (fact,) = (f for f in SearchFacts(_result([outcome])).cost() if f.name.endswith("saved"))
+    assert fact.value == shown
+    assert fact.note.startswith("runs at smaller") == (shown[0] == "-")
