@@ -96,7 +96,7 @@ def evaluate(
     Example: pyg-nas evaluate model nasbench101.hdf5
     """
     from pyg_nas.metrics.regression import mse_unit
-    from pyg_nas.visualization.figures import no_correlation
+    from pyg_nas.visualization.prediction_charts import no_correlation
 
     if json is not None:
         check_output(json, table, model, scores)

@@ -28,15 +28,15 @@ from pyg_nas.report.text import MISSING, duration, number, quantity
 from pyg_nas.search.evaluators.network_list import listed_cells
 from pyg_nas.version import __version__
 from pyg_nas.visualization.cells import network_drawing
+from pyg_nas.visualization.chart_parts import percent_or_value
 from pyg_nas.visualization.charts import Chart
-from pyg_nas.visualization.figures import (
-    learning_curve_chart,
+from pyg_nas.visualization.curve_charts import learning_curve_chart
+from pyg_nas.visualization.prediction_charts import (
     no_correlation,
-    pareto_chart,
-    percent_or_value,
     prediction_charts,
     residual_charts,
 )
+from pyg_nas.visualization.search_charts import pareto_chart
 
 if TYPE_CHECKING:
     from pyg_nas.data.tables.sources import AnyTable

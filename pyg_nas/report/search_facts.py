@@ -21,14 +21,10 @@ from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import identifier
 from pyg_nas.search.history import Query
 from pyg_nas.search.result import SearchResult
+from pyg_nas.visualization.chart_parts import percent_or_value
 from pyg_nas.visualization.charts import Chart
-from pyg_nas.visualization.figures import (
-    pareto_chart,
-    percent_or_value,
-    prediction_charts,
-    residual_charts,
-    search_charts,
-)
+from pyg_nas.visualization.prediction_charts import prediction_charts, residual_charts
+from pyg_nas.visualization.search_charts import pareto_chart, search_charts
 
 Floats = NDArray[np.float64]
 

@@ -14,9 +14,9 @@ from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions
 from pyg_nas.report.text import rounded
 from pyg_nas.search.result import SearchResult
-from pyg_nas.visualization.figures import regret_chart
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_charts
+from pyg_nas.visualization.search_charts import regret_chart
 
 SEEDS, REGRET = "seeds.json", "regret.svg"
 QUARTILES = (0.25, 0.5, 0.75)

@@ -18,9 +18,9 @@ from pyg_nas.metrics.regression import are_fractions
 from pyg_nas.search.goal import Goal
 from pyg_nas.search.search_folder.settings import SearchSettings
 from pyg_nas.search.search_folder.stored import StoredSearch
-from pyg_nas.visualization.figures import regret_chart
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_for_paper
+from pyg_nas.visualization.search_charts import regret_chart
 
 Floats = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """Descriptions of charts that depend on no plotting library: axes, marks and texts.
 
-:mod:`pyg_nas.visualization.figures` describes each chart of the package. Two renderers draw them:
-matplotlib for files, and Plotly for the HTML report.
+``prediction_charts.py``, ``curve_charts.py`` and ``search_charts.py`` describe each chart of the
+package. Two renderers draw them: matplotlib for files, and Plotly for the HTML report.
 """
 
 from __future__ import annotations

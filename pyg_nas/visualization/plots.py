@@ -17,12 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.io.text import printable
 from pyg_nas.visualization.cells import OPERATION_COLOURS
 from pyg_nas.visualization.charts import Axis, Boxes, Chart, Dots, Line, group_order
-from pyg_nas.visualization.figures import (
-    learning_curve_chart,
-    pareto_chart,
-    prediction_charts,
-    residual_chart,
-)
+from pyg_nas.visualization.curve_charts import learning_curve_chart
+from pyg_nas.visualization.prediction_charts import prediction_charts, residual_chart
+from pyg_nas.visualization.search_charts import pareto_chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,12 +5,9 @@ import pytest
 
 from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.visualization.charts import Axis, Chart, Dots, Line
-from pyg_nas.visualization.figures import (
-    learning_curve_chart,
-    pareto_chart,
-    prediction_charts,
-    residual_chart,
-)
+from pyg_nas.visualization.curve_charts import learning_curve_chart
+from pyg_nas.visualization.prediction_charts import prediction_charts, residual_chart
+from pyg_nas.visualization.search_charts import pareto_chart
 
 HOSTILE = "<b onclick='x'>$a_b$</b>\x1b[31m\u202e\udcff"
 SHOWN = "&lt;b onclick=&#x27;x&#x27;&gt;$a_b$&lt;/b&gt;\\x1b[31m\\u202e\\udcff"

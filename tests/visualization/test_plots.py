@@ -16,7 +16,7 @@ from scipy.stats import kendalltau
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.visualization import plots
-from pyg_nas.visualization.figures import comparison_chart
+from pyg_nas.visualization.curve_charts import comparison_chart
 from pyg_nas.visualization.files import save_figure
 
 RNG = np.random.default_rng(2)

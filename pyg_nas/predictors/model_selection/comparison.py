@@ -41,7 +41,7 @@ from pyg_nas.predictors.model_selection.comparison_fits import (
 )
 from pyg_nas.predictors.predictions import checked_predictions
 from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
-from pyg_nas.visualization.figures import no_correlation
+from pyg_nas.visualization.prediction_charts import no_correlation
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from pyg_nas.io.text import counted, printable
 from pyg_nas.metrics.intervals import Interval, mean_interval, paired_difference
 from pyg_nas.predictors.model_selection.comparison import Comparison
 from pyg_nas.visualization.charts import Chart
-from pyg_nas.visualization.figures import comparison_chart
+from pyg_nas.visualization.curve_charts import comparison_chart
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_for_paper
 
