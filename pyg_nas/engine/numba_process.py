@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from pyg_nas.compute.jit import Floats, compiled
@@ -17,8 +13,6 @@ _Doubles = NDArray[np.float64]
 
 _BLOCK = 64  # cells whose numbers stay in the core's cache
 _TOGETHER = 4  # new cells whose products are summed in one loop
-_AHEAD = 8  # cells from the one whose numbers are used to the one whose numbers are loaded
-_LINE = 16  # numbers that are loaded together, in single precision
 
 
 @compiled
@@ -119,13 +113,9 @@ def _write_products(left: _Doubles, cells: Floats, start: int, block: int, found
     depends on the other rows, to the last bit.
     """
     zero = np.float64(0)
-    last = len(cells) - 1
     for r in range(0, len(left), _TOGETHER):
         for i in range(0, block, 2):
             j = min(i + 1, block - 1)
-            for k in range(0, left.shape[1], _LINE):
-                _load_ahead(cells, min(start + i + _AHEAD, last), k)
-                _load_ahead(cells, min(start + j + _AHEAD, last), k)
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zero
             for k in range(left.shape[1]):
                 a, b = np.float64(cells[start + i, k]), np.float64(cells[start + j, k])
@@ -139,27 +129,6 @@ def _write_products(left: _Doubles, cells: Floats, start: int, block: int, found
                 b3 += left[r + 3, k] * b
             found[r, i], found[r + 1, i], found[r + 2, i], found[r + 3, i] = a0, a1, a2, a3
             found[r, j], found[r + 1, j], found[r + 2, j], found[r + 3, j] = b0, b1, b2, b3
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _load_ahead(typing: Any, cells: Any, row: Any, column: Any) -> Any:
-    """Load ``cells[row, column]`` from memory into the core's cache without waiting for it.
-
-    Without it, the loop waits for memory as long as it computes.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        values = context.make_array(signature.args[0])(context, builder, given[0])
-        place = cgutils.get_item_pointer(context, builder, signature.args[0], values, given[1:])
-        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        # To read, into all caches, as data: https://llvm.org/docs/LangRef.html
-        flags = [ir.Constant(number, value) for value in (0, 3, 1)]
-        builder.call(prefetch, [builder.bitcast(place, byte), *flags])
-        return context.get_dummy_value()
-
-    return types.void(cells, row, column), generate
 
 
 @compiled
