@@ -34,7 +34,7 @@ _PANEL_WIDTH, _PANEL_HEIGHT = 4.8, 3.8
 _BOX_SHARE = 0.7
 _LETTERS_PER_INCH = 14
 # One column of a two-column paper, in inches, and its usual small print.
-_COLUMN_WIDTH, _COLUMN_HEIGHT, _LINE_HEIGHT = 3.3, 2.3, 0.135
+_COLUMN_WIDTH, _COLUMN_HEIGHT, _LINE_HEIGHT = 3.3, 2.6, 0.15
 _PAPER_POINTS, _PAPER_LINE = 8, 1.2
 _BELOW_LABELS = 0.45  # inches from the axes to the end of the ticks' and the axis's labels
 _LETTERS_PER_KEY = 6  # width of a line of the legend and of the space beside it
@@ -207,6 +207,8 @@ def _put_legend_below(axes: Axes, columns: int) -> None:
         ncols=columns,
         frameon=False,
         borderaxespad=0.0,
+        borderpad=0.0,
+        labelspacing=0.3,
         columnspacing=1.2,
     )
     for text in legend.get_texts():
