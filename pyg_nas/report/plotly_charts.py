@@ -133,7 +133,8 @@ def _boxes(boxes: Boxes) -> dict[str, Any]:
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
-    found: dict[str, Any] = {"title": {"text": markup(axis.label)}}
+    # Without a distance of its own a title stands on long numbers beside the axis.
+    found: dict[str, Any] = {"title": {"text": markup(axis.label), "standoff": 8}}
     if axis.log:
         found["type"] = "log"
     if axis.limits is not None:
