@@ -52,7 +52,8 @@ _SIGNATURE = "pkg.torch.export.ExportedProgram.graph_signature"
 _KIND_AND_NAME = re.compile(r"\b(PARAMETER|BUFFER|CONSTANT_TENSOR)\b.*?\btarget='([^']*)'")
 _FOLDED_FROM = "pkg.onnxscript.optimizer.folded_from"
 _TRACED = "pkg.torch.onnx.fx_node"
-_PARAMETER_INPUT = re.compile(r"^(\w+): PARAMETER\b", re.MULTILINE)
+_NORMALISES = re.compile(r"\btarget=[\w.]*batch_norm")  # names of weights may contain it, too
+_INPUT_AND_PARAMETER = re.compile(r"^(\w+): PARAMETER\b.*?\btarget='([^']*)'", re.MULTILINE)
 _READ_BY_TRACED = re.compile(r"%(\w+)")
 _QUOTED = re.compile(r"'([^']*)'")
 
@@ -131,11 +132,13 @@ def folded_normalisations(graph: GraphProto) -> dict[str, int]:
     Returns:
         By the name of the result.
     """
-    named = set(_PARAMETER_INPUT.findall(_signature(graph)))
+    operands = {name for node in graph.node for name in node.input}  # they count where they are
+    listed = _INPUT_AND_PARAMETER.findall(_signature(graph))
+    named = {name for name, parameter in listed if parameter not in operands}
     found = {}
     for node in graph.node:
         traced = next((item.value for item in node.metadata_props if item.key == _TRACED), "")
-        if node.op_type in COUNTED and "batch_norm" in traced:
+        if node.op_type in COUNTED and _NORMALISES.search(traced):
             read = named.intersection(_READ_BY_TRACED.findall(traced))
             found[node.output[0]] = len(read)
             named -= read  # a shared one counts once

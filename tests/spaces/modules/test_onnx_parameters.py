@@ -129,6 +129,18 @@ class _Folded(nn.Module):
         return self.after_again(self.again(self.after_linear(self.linear(x))))
 
 
+class _Shared(nn.Module):
+    """A batch normalisation that is folded into one of two products, named as a normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batch_norm_conv, self.conv = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.conv(self.norm(self.batch_norm_conv(x).relu())))
+
+
 TOKENS, WORDS, IMAGES = torch.rand(2, 7, 16), torch.zeros(2, 7).long(), torch.rand(1, 3, 8, 8)
 MODULES: dict[str, Callable[[], tuple[nn.Module, torch.Tensor]]] = {
     "scaled": lambda: (_Attention(_scaled), TOKENS),
@@ -153,6 +165,7 @@ MODULES: dict[str, Callable[[], tuple[nn.Module, torch.Tensor]]] = {
     "groups": lambda: (nn.Sequential(nn.Conv2d(3, 8, 1), nn.GroupNorm(4, 8)), IMAGES),
     "batch": lambda: (nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 3)), IMAGES),
     "folded batch": lambda: (_Folded(), IMAGES),
+    "shared batch": lambda: (_Shared(), IMAGES),
     "unbatched": lambda: (nn.RNN(16, 5), TOKENS[0]),
     "recurrent": lambda: (nn.LSTM(16, 5, bidirectional=True), TOKENS),
     "steps": lambda: (_Steps(), TOKENS),
