@@ -49,7 +49,9 @@ def with_shapes(model: ModelProto) -> ModelProto:
 
     rounded: dict[str, NodeProto] = {}
     for node in model.graph.node:
-        if node.op_type in _ROUNDED:
+        # Pools whose channels are last have no operator of the same shapes.
+        channels_last = any(item.name == "channels_last" and item.i for item in node.attribute)
+        if node.op_type in _ROUNDED and not channels_last:
             rounded[node.output[0]] = NodeProto()
             rounded[node.output[0]].CopyFrom(node)
             node.op_type, inputs = _ROUNDED[node.op_type]

@@ -148,3 +148,26 @@ def test_rounded_operators_of_a_runtime(tmp_path: Path) -> None:
     ]
     assert (graph.parameters, graph.macs) == (170, 2 * 16 * 10)
     assert graph.vertices[3].bytes_read == 2 * 2 * 8 * 5 * 4 + 5  # a scale and a zero point
+
+
+def test_a_rounded_pool_of_channels_that_are_last_has_no_shape(tmp_path: Path) -> None:
+    """It would have the shape of a pool over other dimensions."""
+    scale, zero = "scale", "zero"
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", scale, zero], ["q"]),
+        helper.make_node(
+            "QLinearGlobalAveragePool",
+            ["q", scale, zero, scale, zero],
+            ["p"],
+            domain=RUNTIME,
+            channels_last=1,
+        ),
+        helper.make_node("DequantizeLinear", ["p", scale, zero], ["y"]),
+    ]
+    weights = {scale: np.array(np.float32(0.1)), zero: np.array(np.uint8(128))}
+    model = onnx.load(write(tmp_path / "n.onnx", nodes, weights, {"x": [2, 5, 4, 8]}))
+    model.opset_import.append(helper.make_opsetid(RUNTIME, 1))
+    onnx.save(model, tmp_path / "n.onnx")
+    with pytest.warns(UserWarning, match="shape"):
+        graph = graph_of_onnx(tmp_path / "n.onnx")
+    assert graph.vertices[2].shape == ()
