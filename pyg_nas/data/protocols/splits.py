@@ -124,8 +124,8 @@ def labels_needed(name: str, cells: float, labelled: int) -> float:
 
     Args:
         name: The split.
-        cells: Its cells.
-        labelled: Cells of the table that have a label.
+        cells: Number of its training cells, of a random split the mean over its draws.
+        labelled: Number of cells of the table that have a label.
     """
     if is_split_file(name):
         return cells

@@ -54,7 +54,11 @@ class InputScale:
         return np.repeat(np.arange(len(widths)), widths)[self.columns]
 
     def standardised(self, features: CellFeatures) -> Tensor:
-        """Return standardised inputs of cells, float64 ``[N, d]``."""
+        """Return standardised inputs of cells, float64 ``[N, d]``.
+
+        Raises:
+            ModelError: If the features do not have one of the columns.
+        """
         # In double precision, as the centre is.
         standard = select_columns(_joined(self.groups, features), self.columns) - self.centre
         standard /= self.scale
@@ -65,6 +69,9 @@ class InputScale:
         """Return standardised inputs times weights ``[d]``, float64 ``[N, d]``.
 
         They are the same to the last bit in compiled code.
+
+        Raises:
+            ModelError: If the features do not have one of the columns.
         """
         joined = _joined(self.groups, features)
         if len(joined) < _FEWEST_COMPILED or not compiled_enabled():

@@ -19,7 +19,8 @@ from pyg_nas.predictors.gaussian_process.whitened import WhitenedCells
 MOST_BYTES = 2**30
 """Largest memory of the cache."""
 
-_LEAST_BLOCKS, _MOST_CELLS = 16, 16_384  # of many cells; the largest number of cells in one
+_LEAST_BLOCKS = 16  # that many cells are divided into
+_MOST_CELLS = 16_384  # in a block
 
 
 @dataclass(frozen=True)

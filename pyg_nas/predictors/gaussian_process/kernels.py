@@ -87,7 +87,7 @@ class MaternLinearKernel:
         return self.variance + self.linear * squares
 
     def posterior_means(self, inputs: Tensor, known: Tensor, duals: Tensor) -> Tensor:
-        """Return ``covariance(inputs, known) @ duals`` ``[N, K]``, in place and in blocks.
+        """Return ``covariance(inputs, known) @ duals`` ``[N, K]``, in blocks.
 
         This takes most of the time of scoring many cells. Covariances are computed in the precision
         of ``duals``, their sums in double precision, because large terms cancel. In single

@@ -121,8 +121,13 @@ def predict_whitened(
     They are those of :meth:`GaussianProcess.predict_features
     <pyg_nas.predictors.gaussian_process.regressor.GaussianProcess.predict_features>` to 1e-6. The
     mean is the whitened covariances with all training cells times their whitened targets; each
-    reduces the variance by its square (Rasmussen and Williams, 2006, algorithm 2.1). Those that are
-    computed are kept in ``cells``; standard deviations that are not asked for are 0.
+    covariance reduces the variance by its square (Rasmussen and Williams, 2006, algorithm 2.1).
+
+    Args:
+        process: The process, after cells were added.
+        cells: The cells, with memory for all added cells. New covariances are kept in it.
+        added: The added cells of the process.
+        with_std: Whether standard deviations are computed; else they are 0.
     """
     known = cells.num_known(added.inputs)
     cells.added = cells.added[:known]  # an interruption leaves no covariances of others
