@@ -128,7 +128,7 @@ def _acquired(lock: FileLock, timeout: float) -> bool:
 def _stopped(pid: int) -> bool:
     """Whether a process of this machine is stopped, by SIGSTOP or Ctrl-Z; False without /proc."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return False
     # The second field is the program's name in parentheses and may contain anything.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.graphs.registry import space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted, folder_name
@@ -143,7 +144,9 @@ def _answer_runs(result: SearchResult, table: Table | None) -> Sequence[float]:
     There is none if the search is for another label.
     """
     answer = result.answer
-    if answer is None or table is None or answer.cell not in table or result.goal != Goal():
+    if answer is None or table is None or answer.cell not in table:
+        return ()
+    if result.goal not in (Goal(), Goal.of_label(table, LabelPolicy())):  # accuracy, or its own R²
         return ()
     row = table.index_of(answer.cell)
     runs = table.metrics[row, -1, :, END, METRICS.index("validation_accuracy")].astype(np.float64)

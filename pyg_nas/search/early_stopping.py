@@ -61,7 +61,7 @@ class EarlyStopping:
         """Create early stopping with the smaller budgets of an evaluator.
 
         Raises:
-            SettingsError: If it has none.
+            SettingsError: If it has none, or the search is for a cost.
         """
         check_smaller_budgets(evaluator)
         return cls(evaluator.smaller_budgets)

@@ -74,7 +74,7 @@ class Goal:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a search's settings have of it: nothing for validation accuracy."""
-        described: dict[str, Any] = {} if self.name == Goal.name else {"score": self.name}
+        described: dict[str, Any] = {} if self == Goal() else {"score": self.name}
         if self.unit:
             described["unit"] = self.unit
         if not self.larger_is_better:
@@ -90,7 +90,7 @@ class Goal:
         score, unit = evaluator.get("score"), evaluator.get("unit")
         if not isinstance(score, str):
             return cls()
-        if evaluator.get("evaluator") != "table":
+        if evaluator.get("evaluator") == "measure":
             return cls.of_task(score)
         better = evaluator.get("larger_is_better") is not False
         return cls(score, unit if isinstance(unit, str) else "", better)

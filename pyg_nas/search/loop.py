@@ -13,7 +13,7 @@ from pyg_nas.io.text import counted
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import Constraints
-from pyg_nas.search.domain import named
+from pyg_nas.search.domain import named, thing_in
 from pyg_nas.search.early_stopping import EarlyStopping, check_unlimited
 from pyg_nas.search.evaluators.evaluator import Evaluator, OnEnd, Wanted, train_checked
 from pyg_nas.search.history import Query
@@ -137,5 +137,6 @@ class _Worker:
 
     def _nothing_trained(self) -> MeasureError:
         (first, reason), *others = self.failed
-        all_of_them = f"the first {counted(len(self.failed), 'cell')} failed, " if others else ""
+        count = counted(len(self.failed), thing_in(first.cell.space))
+        all_of_them = f"the first {count} failed, " if others else ""
         return MeasureError(f"{all_of_them}{named(first.cell)}: {reason}")

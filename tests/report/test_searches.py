@@ -9,10 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.errors import PygNasError
 from pyg_nas.report import write_report
 from pyg_nas.report.searches import search_page
 from pyg_nas.search.ask_tell import Search
+from pyg_nas.search.constraints import Constraints
+from pyg_nas.search.evaluators.table import TableEvaluator
+from pyg_nas.search.loop import search
+from pyg_nas.search.methods.strategies import RandomSearch
+from pyg_nas.search.search_folder.folder import SearchFolder
+from pyg_nas.search.search_folder.settings import SearchSettings
 from tests.report.conftest import make_table
 from tests.report.reader import Reader
 
@@ -177,6 +184,25 @@ def test_the_runs_of_a_table_give_the_answer_an_interval(search_source: Path) ->
     card = search_page(search_source, table).answer
     assert card is not None
     assert "95 % interval of the mean of 2 runs" in card.facts[0].note
+
+
+def test_the_runs_of_a_table_with_its_own_score_give_an_interval(tmp_path: Path) -> None:
+    table = make_table()
+    table.metrics[:, :, 0, 1, 2] += 0.01
+    table.about["score"] = "R²"
+    table.targets["validation_f1"] = np.arange(float(len(table)))
+    for metric, name, has_interval in (
+        ("validation_accuracy", "validation R²", True),
+        ("validation_f1", "validation f1", False),
+    ):
+        evaluator = TableEvaluator(table, LabelPolicy(metric))
+        settings = SearchSettings.of(RandomSearch(), evaluator, Constraints(), 0, "t.hdf5", 5)
+        folder = SearchFolder(tmp_path / metric, settings, table.space)
+        search(RandomSearch(), evaluator, 5, folder=folder)
+        card = search_page(folder.path, table).answer
+        assert card is not None
+        assert card.facts[0].name == name
+        assert ("95 % interval of the mean of 2 runs" in card.facts[0].note) == has_interval
 
 
 def test_deep_and_long_settings_are_shown_in_part(search_source: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,14 @@ import pytest
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
+from pyg_nas.graphs.registry import find_space
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.report.search_summary import write_report
 from pyg_nas.report.searches import search_page
 from pyg_nas.search.constraints import Constraints
+from pyg_nas.search.domain import Domain
 from pyg_nas.search.early_stopping import EarlyStopping
+from pyg_nas.search.evaluators.evaluator import ExternalEvaluator
 from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.goal import Goal
 from pyg_nas.search.loop import search
@@ -117,6 +121,49 @@ def test_a_test_accuracy_is_searched_for_by_its_own_name(table: Table) -> None:
     assert result.regret[0] == 0  # the best mean of runs comes first
     names = [fact.name for fact in SearchFacts(result).answer()]
     assert names[:2] == ["test accuracy", "simple regret"]
+
+
+def test_a_test_accuracy_is_not_beside_a_target_with_a_similar_name(table: Table) -> None:
+    about, targets = table.about, {"validation_loss": table.targets["latency"]}
+    named = Table(table.cells, table.metrics, table.budgets, about=about, targets=targets)
+    result = found(named, "validation_loss", "random", 5)
+    facts = {fact.name: fact.value for fact in SearchFacts(result).answer()}
+    assert facts["test loss"] == "not measured"
+
+
+@pytest.mark.parametrize("metric", ["test_accuracy", "latency", "merit"])
+def test_folders_without_the_words_of_their_label_are_resumed(
+    table: Table, metric: str, tmp_path: Path
+) -> None:
+    evaluator = TableEvaluator(table, LabelPolicy(metric))
+    new = SearchSettings.of(RandomSearch(), evaluator, Constraints(), 0, "t.hdf5", 9)
+    old = json.loads(json.dumps(new.content))
+    for key in ("score", "unit", "larger_is_better"):
+        old["evaluator"].pop(key, None)
+    stored = SearchSettings(old, tmp_path)
+    if metric == "latency":  # which they maximised
+        with pytest.raises(SettingsError, match="larger_is_better = None, False was requested"):
+            new.check_resumes(stored)
+        return
+    new.check_resumes(stored)
+    other = TableEvaluator(table, LabelPolicy("validation_accuracy"))
+    with pytest.raises(SettingsError, match="contains a search with evaluator"):
+        SearchSettings.of(RandomSearch(), other, Constraints(), 0, "t.hdf5", 9).check_resumes(
+            stored
+        )
+
+
+@pytest.mark.parametrize(
+    "goal", [Goal("latency", "ms", larger_is_better=False), Goal(larger_is_better=False), Goal()]
+)
+def test_the_goal_of_a_users_own_evaluator_is_stored(goal: Goal) -> None:
+    class Own(ExternalEvaluator):
+        def describe(self) -> dict[str, Any]:
+            return {"evaluator": "mine"}
+
+    own = Own(Domain(find_space("nasbench101")))
+    own.goal = goal
+    assert SearchSettings.of(RandomSearch(), own, Constraints(), 0).goal == goal
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ class Evaluator(Protocol):
 
     Attributes:
         domain: The cells that may be proposed.
-        goal: What cells are compared by: the accuracy of outcomes is this number.
+        goal: What cells are compared by: the accuracy of outcomes is this number. The settings of a
+            search's folder have it beside what :meth:`describe` returns.
         label: The label policy of these numbers; None for numbers that are no labels.
         reference: The best cell, for regret; None where it is not known.
         latency: Predicts the seconds of one pass of the cells' networks ``[N]``; None if not known.

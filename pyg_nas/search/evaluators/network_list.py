@@ -130,7 +130,6 @@ class NetworkTableEvaluator(NetworkListEvaluator):
         return {
             **super().describe(),
             "evaluator": "table",
-            **self.goal.to_dict(),
             "score": self.goal.name,
             "labels_sha256": sha256(self.labels.tobytes()).hexdigest(),
         }

@@ -91,7 +91,7 @@ class TableEvaluator(Evaluator):
         return Outcome(
             float(self._labels[row]),
             _known(self._seconds[row]),
-            _known(self._test[row]) if self.goal.is_validated else None,
+            _known(self._test[row]) if self.label.metric == "validation_accuracy" else None,
             float(self._truth[row]),
         )
 
@@ -177,7 +177,6 @@ class TableEvaluator(Evaluator):
             "cells": len(self.table),
             "label": self.label.to_dict(),
             "labels_sha256": digest,
-            **self.goal.to_dict(),
         }
 
 

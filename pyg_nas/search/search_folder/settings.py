@@ -32,6 +32,7 @@ RECIPE = "recipe "
 """Begins the description of a predictor that a recipe makes."""
 
 _DEEPEST = 8
+_LABEL_WORDS = {"score", "unit"}
 _OPTIONS = {"budget": "trained in all", "max_seconds": "max_training_time"}
 _STRATEGY_OPTIONS = {"n": "start", "k": "refit", "max_seconds": "max_training_time"}
 
@@ -95,7 +96,7 @@ class SearchSettings:
             "target": target,
             "space": evaluator.domain.space.to_dict(),
             "strategy_settings": strategy.describe(),
-            "evaluator": evaluator.describe(),
+            "evaluator": {**evaluator.goal.to_dict(), **evaluator.describe()},
             "budget": budget,
             "seed": seed,
             **asdict(constraints),
@@ -128,6 +129,10 @@ class SearchSettings:
         """
         for key in sorted(stored.content.keys() | self.content.keys()):
             before, asked = stored.content.get(key), self.content.get(key)
+            if key == "evaluator" and isinstance(asked, dict) and "label" in _object(before):
+                # Folders of earlier versions have the label alone, and not its words.
+                words = {name: asked[name] for name in _LABEL_WORDS & asked.keys()}
+                before = {**words, **_object(before)}
             if key == "budget" and type(before) is int and type(asked) is int and before <= asked:
                 continue
             if before == asked:
