@@ -7,14 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.text import counted
-from pyg_nas.metrics.regression import (
-    are_fractions,
-)
-from pyg_nas.visualization.charts import (
-    GREY,
-    NUM_COLOURS,
-    Floats,
-)
+from pyg_nas.metrics.regression import are_fractions
+from pyg_nas.visualization.charts import GREY, NUM_COLOURS, Floats
 
 CURVE_COLOURS = tuple(colour for colour in range(NUM_COLOURS) if colour != GREY)
 """Colours of curves, in this order."""

@@ -13,19 +13,8 @@ from numpy.typing import ArrayLike
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.text import printable
 from pyg_nas.metrics.intervals import mean_interval
-from pyg_nas.visualization.chart_parts import (
-    CURVE_COLOURS,
-)
-from pyg_nas.visualization.charts import (
-    BLUE,
-    INK,
-    Axis,
-    Boxes,
-    Chart,
-    Dots,
-    Floats,
-    Line,
-)
+from pyg_nas.visualization.chart_parts import CURVE_COLOURS
+from pyg_nas.visualization.charts import BLUE, INK, Axis, Boxes, Chart, Dots, Floats, Line
 
 
 def learning_curve_chart(

@@ -14,11 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.text import counted, percent, printable
-from pyg_nas.metrics.regression import (
-    kendall_tau,
-    mean_squared_error,
-    relative_errors,
-)
+from pyg_nas.metrics.regression import kendall_tau, mean_squared_error, relative_errors
 from pyg_nas.visualization.chart_parts import (
     CURVE_COLOURS,
     known_pairs,
