@@ -48,9 +48,9 @@ def whitened_sums(
 ) -> tuple[_Doubles, _Doubles]:
     """Return means ``[N]`` and by how much ``k`` added cells reduce variances ``[N]``.
 
-    They are those of :func:`pyg_nas.predictors.gaussian_process.whitened.predict_whitened`. Writes
-    the whitened covariances with the new ones of the added cells, which are the last ``m``. A
-    cell's numbers are read from memory once and are then in the core's own cache.
+    They are those of :func:`pyg_nas.predictors.gaussian_process.whitened.predict_whitened`. The
+    last ``m`` of the added cells are new: whitened covariances with them are written to
+    ``added_rows``. A cell's numbers are read from memory once and are then in the core's own cache.
 
     Args:
         inputs: Weighted inputs, ``[N, d]``.
@@ -108,9 +108,9 @@ def whitened_sums(
 def _write_products(left: _Doubles, cells: Floats, start: int, block: int, found: _Doubles) -> None:
     """Write the inner products of rows ``[R, d]`` and a block of ``cells`` ``[N, d]``, ``[R, b]``.
 
-    Those of four rows, whose number is a multiple of four, and two cells in one loop: a number that
-    was loaded and converted is used several times. All are summed in one order, so that no product
-    depends on the other rows, to the last bit.
+    The number of rows is a multiple of four. One loop sums the products of four rows with two
+    cells, so that a number that was loaded and converted is used several times. All are summed in
+    one order, so that no product depends on the other rows, to the last bit.
     """
     zero = np.float64(0)
     for r in range(0, len(left), _TOGETHER):
