@@ -76,11 +76,12 @@ def report_text(facts: SearchFacts, pictures: list[str], settings: SearchSetting
         for fact in [*facts.answer(), *facts.cost()]
     ]
     lines += ["", *(f"![{Path(name).stem}]({name})" for name in pictures)]
+    unit = facts.unit or (f", {facts.goal.unit}" if facts.goal.unit else "")
     for name, front in facts.fronts.items():
         cost_name, cost = COST_NAMES[name], facts.costs[name]
         lines += ["", f"## Pareto front: {markdown(facts.goal.score)} and {cost_name}", ""]
         lines += [
-            f"| {facts.thing} | {markdown(facts.goal.name)}{facts.unit} | {cost_name} |",
+            f"| {facts.thing} | {markdown(facts.goal.name + unit)} | {cost_name} |",
             "|---|---|---|",
         ]
         lines += [

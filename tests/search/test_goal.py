@@ -94,6 +94,7 @@ def test_a_stored_search_for_a_cost_reads_the_same(table: Table, tmp_path: Path)
     assert measured == sorted(result.history.accuracies.tolist())[:10]
     notes = " ".join(figure.note for figure in page.figures)
     assert "Regret: latency of the best so far minus that of the best cell of the table." in notes
+    assert "| cell | latency, s |" in (tmp_path / "report.md").read_text()
     fronts = json.loads((tmp_path / "answer.json").read_text())["pareto"]
     assert fronts["seconds"][-1] == result.answer.cell.hash
 
