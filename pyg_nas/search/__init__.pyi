@@ -8,6 +8,7 @@ from .evaluators import Evaluator as Evaluator
 from .evaluators import LiveEvaluator as LiveEvaluator
 from .evaluators import TableEvaluator as TableEvaluator
 from .finish import Finish as Finish
+from .goal import Goal as Goal
 from .history import History as History
 from .history import Proposal as Proposal
 from .history import Query as Query
