@@ -7,7 +7,7 @@ search space, which may add its own (:class:`~pyg_nas.graphs.space_support.Extra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,9 +100,10 @@ class CellFeatures:
         """Return these features and further groups of the same cells."""
         return CellFeatures({**self.groups, **groups}, self.vertex)
 
-    def joined(self) -> Array:
-        """Return the features of all groups beside each other, float32 ``[N, d]``."""
-        return np.concatenate(list(self.groups.values()), axis=1)
+    def joined(self, names: Sequence[str] | None = None) -> Array:
+        """Return the features of the named groups, or of all, beside each other: ``[N, d]``."""
+        chosen = self.groups if names is None else names
+        return np.concatenate([self.groups[name] for name in chosen], axis=1)
 
 
 def graph_feature_names(space: SearchSpace) -> list[str]:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.features.graph_features import CellFeatures, check_columns, select_columns
+from pyg_nas.predictors.gaussian_process.kernels import FEWEST_COMPILED
 from pyg_nas.predictors.scale import mean_and_std
 
 _MOST_SPREAD = 5.0
-_FEWEST_COMPILED = 1_024  # rows of features from which on compiled code is worth its import
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class InputScale:
 
         Mean and standard deviation have the weights ``[N]``, None for 1.
         """
-        centre, scale = mean_and_std(_joined(groups, features).astype(np.float64), weights)
+        centre, scale = mean_and_std(features.joined(groups).astype(np.float64), weights)
         kept = np.flatnonzero(scale > 1e-6)
         return cls(groups, kept, centre[kept], scale[kept])
 
@@ -60,7 +60,7 @@ class InputScale:
             ModelError: If the features do not have one of the columns.
         """
         # In double precision, as the centre is.
-        standard = select_columns(_joined(self.groups, features), self.columns) - self.centre
+        standard = select_columns(features.joined(self.groups), self.columns) - self.centre
         standard /= self.scale
         # A feature far outside the range of the training cells has no further information.
         return torch.from_numpy(np.clip(standard, -_MOST_SPREAD, _MOST_SPREAD, out=standard))
@@ -73,15 +73,11 @@ class InputScale:
         Raises:
             ModelError: If the features do not have one of the columns.
         """
-        joined = _joined(self.groups, features)
-        if len(joined) < _FEWEST_COMPILED or not compiled_enabled():
+        if len(features.vertex) < FEWEST_COMPILED or not compiled_enabled():
             return self.standardised(features) * weights
         from pyg_nas.engine.numba_inputs import weighted_inputs
 
+        joined = features.joined(self.groups)
         check_columns(self.columns, joined.shape[1])
         scales = self.centre, self.scale, weights.numpy()
         return torch.from_numpy(weighted_inputs(joined, self.columns, *scales, _MOST_SPREAD))
-
-
-def _joined(groups: tuple[str, ...], features: CellFeatures) -> NDArray[np.float32]:
-    return np.concatenate([features.groups[name] for name in groups], axis=1)

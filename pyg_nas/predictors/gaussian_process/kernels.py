@@ -12,7 +12,9 @@ from torch.linalg import vector_norm
 
 from pyg_nas.compute.jit import compiled_enabled
 
-_FEWEST_COMPILED = 1_024  # inputs on one side from which on compiled code is worth its import
+FEWEST_COMPILED = 1_024
+"""Number of inputs from which on compiled code is worth its import."""
+
 _ROWS = 128  # of a block of covariances that stays in the processor's cache
 _COVARIANCE_ROWS = 256
 _IN_CACHE = 16_384  # covariances whose intermediate results stay in the processor's cache
@@ -44,7 +46,7 @@ class MaternLinearKernel:
         """
         if squares is None:
             squares = two.square().sum(dim=1)
-        if max(len(one), len(two)) >= _FEWEST_COMPILED and compiled_enabled():
+        if max(len(one), len(two)) >= FEWEST_COMPILED and compiled_enabled():
             from pyg_nas.engine.numba_process import make_covariances
 
             found, lengths = one @ two.T, one.square().sum(dim=1).numpy()
@@ -97,8 +99,8 @@ class MaternLinearKernel:
         For weighted inputs ``[N, d]``, those of the training cells ``[n, d]`` and ``duals`` ``[n,
         K]``.
         """
-        if duals.dtype == torch.float64 and len(inputs) >= _FEWEST_COMPILED and compiled_enabled():
-            parts = inputs.split(_FEWEST_COMPILED)
+        if duals.dtype == torch.float64 and len(inputs) >= FEWEST_COMPILED and compiled_enabled():
+            parts = inputs.split(FEWEST_COMPILED)
             return torch.cat([self.covariance(part, known) @ duals for part in parts])
         inputs, known = inputs.to(duals.dtype), known.T.to(duals.dtype)
         smooth = self.variance * duals.double()

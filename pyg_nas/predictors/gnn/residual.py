@@ -262,7 +262,7 @@ class ResidualGNNRegressor(ResidualEnsemble):
 
     def _readout(self, features: CellFeatures) -> NDArray[np.float32]:
         names = [name for name in _READOUT if name in features.groups]
-        return np.concatenate([features.groups[name] for name in names], axis=1)
+        return features.joined(names)
 
     def _graphs(self, cells: CellArray, features: CellFeatures) -> ResidualGraphs:
         one_hot = np.eye(cells.space.num_columns, dtype=np.float32)[cells.columns]

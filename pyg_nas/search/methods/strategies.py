@@ -126,8 +126,8 @@ class RegularizedEvolution:
             return [Proposal(cell, Genotype.of_cell(cell, rng)) for cell in cells]
         alive = history.last(self.population)
         rivals = rng.choice(len(alive), self.tournament, replace=False)
-        gains = history.gains[-len(alive) :]
-        winner = alive[max(rivals, key=lambda rival: gains[rival])]
+        gain = history.goal.gain
+        winner = alive[max(rivals, key=lambda rival: gain(alive[rival].outcome.accuracy))]
         parent = winner.proposal.genotype
         if parent is None:  # a query of another method
             parent = Genotype.of_cell(winner.cell, rng)
@@ -177,13 +177,14 @@ class LocalSearch:
 
 def _top_of_climb(history: History) -> Cell | None:
     """The first of the best cells since the last restart: the climb moves only to better cells."""
-    best, gains = -1, history.gains
+    best, gain = None, history.goal.gain
     for position in range(len(history) - 1, -1, -1):
-        if best < 0 or gains[position] >= gains[best]:
-            best = position
-        if history[position].proposal.why.get("from") is None:
+        query = history[position]
+        if best is None or gain(query.outcome.accuracy) >= gain(best.outcome.accuracy):
+            best = query
+        if query.proposal.why.get("from") is None:
             break
-    return history[best].cell if best >= 0 else None
+    return None if best is None else best.cell
 
 
 class Ranking(_Together):
