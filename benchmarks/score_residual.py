@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.measurement import interleaved, parsed, show, write_result
 from pyg_nas.compute.threads import single_threaded_pool
-from pyg_nas.engine.numba_residual import residual_outputs
+from pyg_nas.engine.compiled import residual_outputs
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.dense_residual import DenseResidualInputs, ResidualGraphs, dense_residual

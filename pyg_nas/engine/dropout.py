@@ -1,8 +1,8 @@
 """Dropout masks of an ensemble, in which every member has its own random stream.
 
 The stream is SplitMix64: its numbers depend on the member's key and on their position alone, so
-that compiled code draws the same ones (:mod:`pyg_nas.engine.numba_trainer`). Each 64-bit number
-gives four features a level of 16 bits. How many are drawn depends neither on the dropout
+that compiled code draws the same ones (:mod:`pyg_nas.engine.compiled.gcn_trainer`). Each 64-bit
+number gives four features a level of 16 bits. How many are drawn depends neither on the dropout
 probability nor on the device, so that a seed gives the same masks on every device.
 """
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from pyg_nas.compute.jit import compiled_enabled
 
 COMPILED_ACTIVATION = torch.relu
-"""The activation that the compiled kernels (``engine/numba_*.py``) implement."""
+"""The activation that the compiled kernels (``engine/compiled/``) implement."""
 
 
 def use_compiled(device: torch.device, activations: Iterable[Callable[[Tensor], Tensor]]) -> bool:

@@ -163,9 +163,9 @@ def _epochs(task: ResidualTask) -> Iterator[float]:
     device = task.targets.device
     # The compiled loss does not support weights.
     if task.weights is None and use_compiled(device, [task.network.activation]):
-        from pyg_nas.engine.numba_residual_trainer import compiled_epochs
+        from pyg_nas.engine.compiled import residual_epochs
 
-        return compiled_epochs(task)
+        return residual_epochs(task)
     return torch_epochs(task)
 
 
@@ -200,7 +200,7 @@ def predict_residual(network: ResidualGNN, graphs: ResidualGraphs) -> NDArray[np
     """Return each member's outputs of each graph, ``[M, N, targets]``."""
     device = network.embed.device
     if use_compiled(device, [network.activation]):
-        from pyg_nas.engine.numba_residual import residual_outputs
+        from pyg_nas.engine.compiled import residual_outputs
 
         return residual_outputs(network, graphs)
     parts = [np.empty((len(network.embed), 0, network.output.shape[2]), dtype=np.float32)]

@@ -6,7 +6,7 @@ distinct terms of a :class:`~pyg_nas.engine.shared_terms.Refinement` only, and a
 products are added afterwards. Positive normalisations are applied after the ReLU. The two linear
 layers of the head are multiplied to one vector. In deeper layers, which share no terms, the
 vertices of a few cells at a time stay in the CPU's fastest cache
-(:mod:`pyg_nas.engine.numba_score`).
+(:mod:`pyg_nas.engine.compiled.gcn_score`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def score(members: Sequence[GCN], refinement: Refinement) -> NDArray[np.float32]
     """
     if not members:
         raise ModelError("scoring needs at least one network")
-    from pyg_nas.engine.numba_score import BlockScorer
+    from pyg_nas.engine.compiled import BlockScorer
 
     folded = [_fold(member) for member in members]
     for layers, _ in folded:

@@ -208,7 +208,7 @@ def _stored_refinement(space: SearchSpace, shared: int) -> Refinement:
 
 
 def _refine_block(graphs: RaggedGraphs, space: SearchSpace, shared: int) -> Block:
-    from pyg_nas.engine.numba_terms import neighbours, number_pairs
+    from pyg_nas.engine.compiled import neighbours, number_pairs
 
     # In one type and layout, because Numba compiles the function again for each other one.
     edges = graphs.edges.astype(np.int16, order="C")
@@ -260,7 +260,7 @@ def _terms(
         neighbours: ``[E]``.
         weight: ``[states]`` weight of each state.
     """
-    from pyg_nas.engine.numba_terms import number_bags
+    from pyg_nas.engine.compiled import number_bags
 
     members, offsets, numbers = number_bags(state, ptr, neighbours)
     totals = np.add.reduceat(weight[members].astype(np.float64), offsets[:-1])

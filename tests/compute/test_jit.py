@@ -27,7 +27,7 @@ def test_compiles_what_it_cannot_keep(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_compiled_function_contains_those_that_it_calls() -> None:
     """Else a process that compiles calls other machine code than one that loads what is stored."""
-    from pyg_nas.engine.numba_residual_trainer import _normalise, _normalise_back
+    from pyg_nas.engine.compiled.residual_trainer import _normalise, _normalise_back
 
     def back_and_forth(states: Floats, normal: Floats, scale: Floats) -> None:
         for _ in range(2):
@@ -80,7 +80,7 @@ SWITCHED_OFF = f"""
 import os, sys
 os.environ["{ENGINE_VARIABLE}"] = "torch"
 {PROGRAM}print(*found)
-assert not [name for name in sys.modules if 'pyg_nas.engine.numba' in name]
+assert not [name for name in sys.modules if 'pyg_nas.engine.compiled' in name]
 """
 NO_GEMM = f"""
 os.environ["{ENGINE_VARIABLE}"] = "auto"

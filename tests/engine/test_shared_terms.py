@@ -71,7 +71,7 @@ def test_prepared_tables_are_given_once(cells: CellArray) -> None:
 
 def test_any_layout_of_edges_uses_the_same_compiled_code(cells: CellArray) -> None:
     """Of a part of an array, and of a file whose edges are pairs end to end."""
-    from pyg_nas.engine.numba_terms import neighbours
+    from pyg_nas.engine.compiled import neighbours
 
     graphs = cells.ragged
     tables = refine(CellArray.from_ragged(graphs, cells.space), 2)

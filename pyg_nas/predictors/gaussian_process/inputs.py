@@ -75,7 +75,7 @@ class InputScale:
         """
         if len(features.vertex) < FEWEST_COMPILED or not compiled_enabled():
             return self.standardised(features) * weights
-        from pyg_nas.engine.numba_inputs import weighted_inputs
+        from pyg_nas.engine.compiled import weighted_inputs
 
         joined = features.joined(self.groups)
         check_columns(self.columns, joined.shape[1])

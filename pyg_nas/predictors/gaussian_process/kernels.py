@@ -47,7 +47,7 @@ class MaternLinearKernel:
         if squares is None:
             squares = two.square().sum(dim=1)
         if max(len(one), len(two)) >= FEWEST_COMPILED and compiled_enabled():
-            from pyg_nas.engine.numba_process import make_covariances
+            from pyg_nas.engine.compiled import make_covariances
 
             found, lengths = one @ two.T, one.square().sum(dim=1).numpy()
             variances = float(self.variance), float(self.linear)

@@ -150,7 +150,7 @@ def _sums(
     total = len(added.inputs)
     new = slice(known, total)
     if compiled_enabled():
-        from pyg_nas.engine.numba_process import whitened_sums
+        from pyg_nas.engine.compiled import whitened_sums
 
         return whitened_sums(
             cells.inputs.numpy(),

@@ -22,8 +22,8 @@ from torch import Tensor
 from pyg_nas.compute.device import pick_device
 from pyg_nas.data.datasets.collate import collate_cells
 from pyg_nas.data.datasets.loader import CollatedLoader
-from pyg_nas.engine.config import TrainingConfig
-from pyg_nas.engine.loop import train_sparse, train_stacked
+from pyg_nas.engine.gcn import train_sparse, train_stacked
+from pyg_nas.engine.gcn_config import TrainingConfig
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.engine.score import score

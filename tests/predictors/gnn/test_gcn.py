@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from pyg_nas.data.tables.table import Table
 from pyg_nas.engine import shared_terms
-from pyg_nas.engine.config import TrainingConfig
+from pyg_nas.engine.gcn_config import TrainingConfig
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.shared_terms import PreparedTerms
 from pyg_nas.errors import DivergedError, ModelError, SettingsError

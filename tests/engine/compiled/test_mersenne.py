@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_nas.engine import numba_mersenne
-from pyg_nas.engine.numba_mersenne import draw_kept
+from pyg_nas.engine.compiled import mersenne
+from pyg_nas.engine.compiled.mersenne import draw_kept
 
 SIZES = (1, 311, 312, 313, 0, 7, 5_000)
 
@@ -43,6 +43,6 @@ def test_a_state_has_the_words_of_numpys_generator() -> None:
     """NumPy's MT19937 of the same seed, which shares no code with torch's."""
     state = np.random.RandomState(5).get_state(legacy=False)["state"]["key"].astype(np.uint32)
     generator = np.random.RandomState(5)
-    numba_mersenne._renew(state)
+    mersenne._renew(state)
     expected = generator.randint(2**32, size=624, dtype=np.uint32)
-    assert np.array_equal([numba_mersenne._tempered(word) for word in state], expected)
+    assert np.array_equal([mersenne._tempered(word) for word in state], expected)

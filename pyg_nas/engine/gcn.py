@@ -1,4 +1,4 @@
-"""The training loop: members of an ensemble are trained together but independently.
+"""Training of GCNs: members of an ensemble are trained together but independently.
 
 Every member has its own random stream for its batch order and dropout, so that its result depends
 neither on the other members nor on the backend.
@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from pyg_nas.engine.config import TrainingConfig, TrainingTask, adam, batch_loss, draw_batches
 from pyg_nas.engine.dropout import DropoutMasks, mask_shapes
+from pyg_nas.engine.gcn_config import TrainingConfig, TrainingTask, adam, batch_loss, draw_batches
 from pyg_nas.engine.paths import use_compiled
 from pyg_nas.engine.progress import OnEpoch
-from pyg_nas.engine.torch_trainer import torch_epochs
-from pyg_nas.nn.dense import DenseCells
+from pyg_nas.nn.dense import DenseCells, DenseGCN
 from pyg_nas.nn.gcn import GCN
 
 
@@ -56,10 +55,35 @@ def train_stacked(
 
 def _epochs(task: TrainingTask) -> Iterator[Tensor]:
     if use_compiled(task.targets.device, [member.activation for member in task.members]):
-        from pyg_nas.engine.numba_trainer import compiled_epochs
+        from pyg_nas.engine.compiled import gcn_epochs
 
-        return compiled_epochs(task)
+        return gcn_epochs(task)
     return torch_epochs(task)
+
+
+def torch_epochs(task: TrainingTask) -> Iterator[Tensor]:
+    """Train by torch on any device; yield the members' mean loss ``[M]`` after each epoch."""
+    members, cells, targets, weights, config, seeds = task
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    network = DenseGCN(members)
+    batch = min(config.batch_size, targets.numel())
+    shapes = mask_shapes(members[0], batch, cells.x.size(1))
+    masks = DropoutMasks(generators, shapes, network.dropout, targets.device)
+    optimizer, scheduler = adam(network.parameters(), config)
+    for _ in range(config.epochs):
+        orders = [draw_batches(generator, targets.numel(), config) for generator in generators]
+        losses = []
+        for index in torch.stack(orders, dim=1).to(targets.device):  # [M, B] a step
+            predicted = network(cells[index], masks.draw())
+            loss = batch_loss(config, predicted, targets[index], weights[index])  # [M]
+            optimizer.zero_grad()
+            # A sum over members: their gradients are those of members trained alone.
+            torch.autograd.backward(loss.sum())
+            optimizer.step()
+            losses.append(loss.detach())
+        scheduler.step()
+        yield torch.stack(losses).mean(dim=0).cpu()
+    network.copy_to(members)
 
 
 def train_sparse(

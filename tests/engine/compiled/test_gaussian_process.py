@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from pyg_nas.compute.jit import compiled
-from pyg_nas.engine import numba_process
-from pyg_nas.engine.numba_process import whitened_sums
+from pyg_nas.engine.compiled import gaussian_process, weighted_inputs, whitened_sums
 from pyg_nas.predictors.gaussian_process.kernels import MaternLinearKernel
 
 
@@ -49,7 +48,7 @@ def test_sums_and_new_covariances_are_those_of_whole_matrices(total: int) -> Non
 
 
 def test_the_exponential_is_that_of_numpy() -> None:
-    exponential = numba_process._exp_minus
+    exponential = gaussian_process._exp_minus
 
     @compiled
     def of_all(values: np.ndarray, found: np.ndarray) -> None:
@@ -60,3 +59,16 @@ def test_the_exponential_is_that_of_numpy() -> None:
     found = np.empty_like(values)
     of_all(values, found)
     np.testing.assert_allclose(found, np.exp(-values), rtol=0, atol=1e-11)
+
+
+def test_inputs_are_those_of_array_operations_to_the_last_bit() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(scale=3, size=(300, 50)).astype(np.float32)
+    features[:, 7] = 0.5
+    columns = rng.permutation(50)[:37]
+    centre, weights = rng.normal(size=(2, 37))
+    scale = rng.uniform(1e-3, 2, 37)
+    standard = ((features[:, columns] - centre) / scale).clip(-5, 5)
+    found = weighted_inputs(features, columns, centre, scale, weights, 5.0)
+    assert (np.abs(standard) == 5).any()
+    np.testing.assert_array_equal(found, standard * weights)

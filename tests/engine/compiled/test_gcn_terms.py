@@ -22,7 +22,7 @@ def listed(ptr: np.ndarray, flat: np.ndarray) -> list[list[int]]:
 
 
 def test_neighbours_of_all_vertices(cells: CellArray) -> None:
-    from pyg_nas.engine.numba_terms import neighbours
+    from pyg_nas.engine.compiled import neighbours
 
     graphs = cells.ragged
     found = neighbours(graphs.vertex_ptr, graphs.edge_ptr, graphs.edges)
@@ -35,7 +35,7 @@ def test_neighbours_of_all_vertices(cells: CellArray) -> None:
 
 
 def test_pairs_are_numbered_by_first_appearance() -> None:
-    from pyg_nas.engine.numba_terms import number_pairs
+    from pyg_nas.engine.compiled import number_pairs
 
     first, second = np.random.default_rng(0).integers(-40, 40, (2, 5_000))
     index, numbers = number_pairs(first, second)
@@ -45,7 +45,7 @@ def test_pairs_are_numbered_by_first_appearance() -> None:
 
 
 def test_bags_have_their_own_state_and_sorted_neighbours() -> None:
-    from pyg_nas.engine.numba_terms import number_bags
+    from pyg_nas.engine.compiled import number_bags
 
     rng = np.random.default_rng(1)
     counts = rng.integers(0, 4, 4_000)
@@ -62,7 +62,7 @@ def test_bags_have_their_own_state_and_sorted_neighbours() -> None:
 
 
 def test_nothing_has_no_numbers() -> None:
-    from pyg_nas.engine.numba_terms import number_bags, number_pairs
+    from pyg_nas.engine.compiled import number_bags, number_pairs
 
     none = np.empty(0, dtype=np.int64)
     assert [len(part) for part in number_pairs(none, none)] == [0, 0]

@@ -7,9 +7,9 @@ from typing import Literal
 import pytest
 import torch
 
-from pyg_nas.engine.config import TrainingConfig, TrainingTask
-from pyg_nas.engine.numba_trainer import compiled_epochs
-from pyg_nas.engine.torch_trainer import torch_epochs
+from pyg_nas.engine.compiled import gcn_epochs
+from pyg_nas.engine.gcn import torch_epochs
+from pyg_nas.engine.gcn_config import TrainingConfig, TrainingTask
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.nn.dense import dense_cells
 from tests.engine.conftest import assert_same_weights, new_member
@@ -24,7 +24,7 @@ def test_trains_as_torch_does(
     goals = targets if loss == "mse" else (targets > 0).float()
     weights = torch.linspace(0.5, 1.5, 21)
     trained = []
-    for epochs in (compiled_epochs, torch_epochs):
+    for epochs in (gcn_epochs, torch_epochs):
         members = [new_member(seed, depth=depth) for seed in range(2)]
         task = TrainingTask(members, dense_cells(training_cells), goals, weights, config, [4, 5])
         trained.append((members, torch.stack(list(epochs(task)))))
@@ -40,7 +40,7 @@ def test_products_in_parts_equal_whole_ones(
     trained = []
     for most in (5, 1_000):
         monkeypatch.setattr(
-            "pyg_nas.engine.numba_trainer.rows_per_product",
+            "pyg_nas.engine.compiled.gcn_trainer.rows_per_product",
             lambda rows, _, most=most: min(rows, most),
         )
         trained.append(new_member(0, depth=3))
@@ -48,5 +48,5 @@ def test_products_in_parts_equal_whole_ones(
         task = TrainingTask(
             trained[-1:], dense_cells(training_cells), targets, torch.ones(21), config, [0]
         )
-        list(compiled_epochs(task))
+        list(gcn_epochs(task))
     assert_same_weights(*trained)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_nas.engine.numba_residual_trainer import compiled_epochs
+from pyg_nas.engine.compiled import residual_epochs
 from pyg_nas.engine.residual import ResidualTask, ResidualTrainingConfig, torch_epochs
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -59,9 +59,9 @@ def test_trains_as_torch_does(
     shape: dict[str, int], drawn_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Step for step; masks are drawn for one step at a time, or for all."""
-    monkeypatch.setattr("pyg_nas.engine.numba_residual_trainer._DRAWN_BYTES", drawn_bytes)
+    monkeypatch.setattr("pyg_nas.engine.compiled.residual_trainer._DRAWN_BYTES", drawn_bytes)
     compiled, by_torch = new_task(**shape), new_task(**shape)
-    losses = list(compiled_epochs(compiled))
+    losses = list(residual_epochs(compiled))
     # Losses are kept in single precision.
     assert losses == pytest.approx(list(torch_epochs(by_torch)), rel=1e-6)
     assert losses[-1] < losses[0]
@@ -72,7 +72,7 @@ def test_trains_as_torch_does(
 
 
 def test_a_network_that_diverges_shows_it() -> None:
-    assert not np.isfinite(list(compiled_epochs(new_task(learning_rate=1e200)))[-1])
+    assert not np.isfinite(list(residual_epochs(new_task(learning_rate=1e200)))[-1])
 
 
 def test_threads_change_nothing() -> None:
@@ -82,7 +82,7 @@ def test_threads_change_nothing() -> None:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             trained.append(new_task())
-            list(compiled_epochs(trained[-1]))
+            list(residual_epochs(trained[-1]))
     finally:
         torch.set_num_threads(before)
     for one, other in zip(*(task.network.parameters() for task in trained), strict=True):

@@ -21,13 +21,13 @@ from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.compute.splitmix import FIRST, GOLDEN, SECOND
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.adam import ADAM_BETAS, ADAM_EPSILON
-from pyg_nas.engine.config import TrainingTask, batch_loss, draw_batches
 from pyg_nas.engine.dropout import draw_key, lowest_kept_level
+from pyg_nas.engine.gcn_config import TrainingTask, batch_loss, draw_batches
 from pyg_nas.nn.conv import joined_weights, set_joined_weights
 from pyg_nas.nn.gcn import GCN
 
 
-def compiled_epochs(task: TrainingTask) -> Iterator[Tensor]:
+def gcn_epochs(task: TrainingTask) -> Iterator[Tensor]:
     """Train the networks in place; yield the members' mean loss ``[M]`` after each epoch."""
     dense = task.cells
     cells = _Cells(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.adam import ADAM_EPSILON
-from pyg_nas.engine.numba_mersenne import draw_kept
+from pyg_nas.engine.compiled.mersenne import draw_kept
 from pyg_nas.engine.residual import BETA2, ResidualTask, weight_decay_of
 from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
@@ -75,7 +75,7 @@ class _Stretch(NamedTuple):
     betas: NDArray[np.float64]  # [steps], Adam's first beta
 
 
-def compiled_epochs(task: ResidualTask) -> Iterator[float]:
+def residual_epochs(task: ResidualTask) -> Iterator[float]:
     """Train; yield the members' mean loss after each epoch."""
     members = _Members(task)
     threads = min(torch.get_num_threads(), members.count)

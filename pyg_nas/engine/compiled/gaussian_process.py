@@ -1,4 +1,4 @@
-"""Compiled loops of a Gaussian process: covariances, and predictions of cells seen before."""
+"""Loops of a Gaussian process: inputs, covariances, predictions of cells seen before."""
 
 from __future__ import annotations
 
@@ -13,6 +13,33 @@ _Doubles = NDArray[np.float64]
 
 _BLOCK = 64  # cells whose numbers stay in the core's cache
 _TOGETHER = 4  # new cells whose products are summed in one loop
+
+
+@compiled
+def weighted_inputs(
+    features: Floats,
+    columns: NDArray[np.int64],
+    centre: _Doubles,
+    scale: _Doubles,
+    weights: _Doubles,
+    most: float,
+) -> _Doubles:
+    """Return columns of features, standardised, clipped and weighted, ``[N, d]``.
+
+    Args:
+        features: ``[N, D]``.
+        columns: Those in use, ``[d]``.
+        centre: What is subtracted from each of them, ``[d]``.
+        scale: What each is then divided by, ``[d]``.
+        weights: What each is at last multiplied by, ``[d]``.
+        most: Largest absolute value of a standardised feature.
+    """
+    inputs = np.empty((len(features), len(columns)))
+    for i in range(len(features)):
+        for k in range(len(columns)):
+            standard = (np.float64(features[i, columns[k]]) - centre[k]) / scale[k]
+            inputs[i, k] = min(max(standard, -most), most) * weights[k]
+    return inputs
 
 
 @compiled

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pyg_nas.data.graph_files.jsonl import read_graphs
-from pyg_nas.engine.numba_residual import residual_outputs
+from pyg_nas.engine.compiled import residual_outputs
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells

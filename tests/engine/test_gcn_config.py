@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from pyg_nas.engine.config import TrainingConfig, adam, batch_loss, draw_batches
+from pyg_nas.engine.gcn_config import TrainingConfig, adam, batch_loss, draw_batches
 
 
 @pytest.mark.parametrize(("total", "steps", "size"), [(23, 2, 10), (20, 2, 10), (7, 1, 7)])

@@ -1,0 +1,10 @@
+from .gaussian_process import make_covariances as make_covariances
+from .gaussian_process import weighted_inputs as weighted_inputs
+from .gaussian_process import whitened_sums as whitened_sums
+from .gcn_score import BlockScorer as BlockScorer
+from .gcn_terms import neighbours as neighbours
+from .gcn_terms import number_bags as number_bags
+from .gcn_terms import number_pairs as number_pairs
+from .gcn_trainer import gcn_epochs as gcn_epochs
+from .residual_score import residual_outputs as residual_outputs
+from .residual_trainer import residual_epochs as residual_epochs
