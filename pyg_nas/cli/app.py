@@ -9,8 +9,10 @@ import logging
 import os
 import re
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from pyg_nas.cli.ask import ask, tell
 from pyg_nas.cli.compare import compare, compare_searches
@@ -25,6 +27,7 @@ from pyg_nas.cli.predict import predict
 from pyg_nas.cli.profile import profile
 from pyg_nas.cli.report import report
 from pyg_nas.cli.search import search
+from pyg_nas.cli.signals import Stopped, exit_code, stopped_by_signals
 from pyg_nas.cli.startup import postpone_unused
 from pyg_nas.cli.table import table_app
 from pyg_nas.cli.train import train
@@ -35,8 +38,22 @@ from pyg_nas.version import __version__
 
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
+
+class _Commands(TyperGroup):
+    """Ends a command that a signal has stopped with one line."""
+
+    def invoke(self, ctx: Any) -> Any:  # of click or, in recent versions, of a copy in typer
+        """Run the command that was chosen."""
+        try:
+            return super().invoke(ctx)
+        except Stopped as stop:
+            print_note(stop)
+            raise typer.Exit(exit_code(stop)) from None
+
+
 app = typer.Typer(
     name="pyg-nas",
+    cls=_Commands,
     help="Graph neural predictors for neural architecture search.",
     epilog="Example: pyg-nas demo. Recipes of predictors: best (the default), fast, small-gp, "
     "transfer, paper, two-stage; latency and networks for whole networks. "
@@ -92,7 +109,7 @@ def main() -> None:
     notes.handlers = [_Notes()]
     try:
         _check_given(sys.argv[1:])
-        with SILENCE.watched():
+        with SILENCE.watched(), stopped_by_signals():
             code = app(standalone_mode=False)
     except NetworksError as error:
         fail(error.heading, more=error.refused)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pyg_nas.cli.signals import exit_code
 from pyg_nas.cli.silence import Silence
 from pyg_nas.errors import with_options
 from pyg_nas.io.text import printable
@@ -108,12 +109,12 @@ def _one_line(message: str) -> str:
 
 @contextmanager
 def resumable(place: object) -> Iterator[None]:
-    """On Ctrl-C, print that the same command resumes from a file or folder, and exit with 130."""
+    """On Ctrl-C or a signal, print from which file or folder the command resumes, and exit."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print_line(f"stopped; the same command resumes from {place}")
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(stop)) from None
 
 
 def prepare_streams() -> None:

@@ -17,7 +17,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.io.callbacks import open_logger
 from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
-from pyg_nas.io.text import percent
+from pyg_nas.io.text import counted, percent
 
 
 def finish(
@@ -107,9 +107,9 @@ def _figures(about: dict[str, Any]) -> dict[str, float]:
 
 
 def _print(about: dict[str, Any]) -> None:
-    from pyg_nas.measure.trained_network.card import doubt, shown_score
+    from pyg_nas.measure.trained_network.card import doubts, shown_score
 
-    test, latency = about["test"], about["latency"]
+    test, latency, limit = about["test"], about["latency"], about["latency_limit"]
     if "accuracy" in test:
         low, high = (100 * test[end] for end in ("low", "high"))
         print_line(
@@ -122,9 +122,14 @@ def _print(about: dict[str, Any]) -> None:
     print_line("trainable parameters: ", bold(f"{about['parameters']:,}"))
     print_line("multiply-accumulates: ", bold(f"{about['macs']:,}"), " per image")
     milliseconds = bold(f"{1000 * latency['median']:.2f} ms")
-    print_line("latency: ", milliseconds, " per image, on one thread of this CPU")
+    known = [] if limit is None else [f"limit {1000 * limit['limit']:.2f} ms"]
+    if known and limit["predicted"] is not None:
+        known.append(f"expected {1000 * limit['predicted']:.2f} ms")
+    note = f" ({', '.join(known)})" if known else ""
+    where = f"{latency['processor']}, {counted(latency['threads'], 'thread')}"
+    print_line("latency: ", milliseconds, f" per image, on {where}{note}")
     print_line("module hash: ", bold(about["confirmation"]["chosen"]))
-    if text := doubt(about):
+    for text in doubts(about):
         print_note(text)
     if about["onnx_missing"] is not None:
         print_note(f"no .onnx file: {about['onnx_missing']}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pyg_nas.cli.console import print_label, print_line
+from pyg_nas.cli.console import print_label, print_line, resumable
 from pyg_nas.cli.options import (
     Configurations,
     Device,
@@ -92,7 +92,8 @@ def predict(
     With `--recipe transfer` no model is needed: cells are scored without a label of their task,
     from the measurements of other tasks.
 
-    If scoring of a file or a function, or with --top, was stopped, the same command resumes it.
+    If scoring of a file or a function, or with --top, was stopped, the same command resumes it from
+    OUT.parts. This folder, removed at the end, needs as much disk as the output.
 
     Example: pyg-nas predict model --space nasbench101 --top 100 --out best.csv
     """
@@ -272,7 +273,7 @@ def _predict_stream(
         threads=None if workers.backend == "sequential" else 1,
         network=model.network,
     )
-    with progress_bar("scoring, architectures") as advance:
+    with resumable(f"{out}.parts"), progress_bar("scoring, architectures") as advance:
         total = score_stream(
             task,
             blocks,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pyg_nas.cli.console import print_line, print_table
+from pyg_nas.cli.console import print_line, print_table, resumable
 from pyg_nas.cli.options import check_table_output
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.cli.spaces import OWN, chosen_space
@@ -102,7 +102,7 @@ def download(
     from pyg_nas.graphs.registry import default_space
     from pyg_nas.io.download import download as download_file
 
-    with progress_bar("downloading", of_bytes=True) as advance:
+    with resumable(folder), progress_bar("downloading", of_bytes=True) as advance:
         path = download_file(default_space().support.official_files[which.value], folder, advance)
     print_line(f"{path}: complete, checksum verified")
 

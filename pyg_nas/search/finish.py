@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.errors import MeasureError, ModelError, SettingsError, check_count
+from pyg_nas.compute.device import check_device
+from pyg_nas.errors import MeasureError, ModelError, PygNasError, SettingsError, check_count
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import missing_network
@@ -38,7 +39,7 @@ from pyg_nas.measure.trained_network.results import describe_task, describe_test
 from pyg_nas.search.confirmation import Confirmation
 from pyg_nas.search.search_folder.folder import JOURNAL, TASK
 from pyg_nas.search.search_folder.settings import TaskRuns
-from pyg_nas.search.search_folder.stored import StoredSearch
+from pyg_nas.search.search_folder.stored import StoredSearch, stored_latency
 from pyg_nas.version import __version__
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Finish:
         if self.space.support.network is None:
             raise SettingsError(f"{self.folder}: {missing_network(self.space)}")
         self.budget = trained.budget
+        self.max_latency = search.result.constraints.max_latency
         self.seeds = tuple(range(trained.seeds, trained.seeds + seeds))
         self.epochs = epochs or self.budget
         queries = _best(search)[:top]
@@ -235,7 +237,10 @@ class Finish:
         recorded = read_network_settings(self._kept(cell))["about"]["test_accuracy"]
         _check_score(test, recorded, task)
         files, onnx_missing = export_network(network, task.test, task.classes)
-        latency = measure_latency((network, torch.zeros(1, *task.test.images.shape[1:])))
+        expected, device = self._expected_latency(cell)
+        image = torch.zeros(1, *task.test.images.shape[1:])
+        latency = measure_latency((network, image), device)
+        network.cpu()
         about = {
             "pyg_nas": __version__,
             "request": self.request,
@@ -250,6 +255,7 @@ class Finish:
             "parameters": int(confirmation.parameters[confirmation.chosen]),
             "macs": int(CellArray.from_cells([cell]).macs(task.network_size)[0]),
             "latency": asdict(latency),
+            "latency_limit": expected,
             "onnx_missing": onnx_missing,
         }
         files.update(_texts(about, cell, task))
@@ -261,6 +267,22 @@ class Finish:
         for cell in self.cells:
             shutil.rmtree(self._kept(cell), ignore_errors=True)
             self._kept(cell).with_suffix(".checkpoint").unlink(missing_ok=True)
+
+    def _expected_latency(self, cell: Cell) -> tuple[dict[str, Any] | None, str]:
+        """Return what the search expected of a cell under its limit on latency, and the device of
+        this machine where that can be compared: the search's, or else the processor."""
+        if self.max_latency is None:
+            return None, "cpu"
+        found = stored_latency(self.folder) or {}  # a search that was stopped has not written it
+        expected = {name: found.get(name) for name in ("device", "median_error", "error_90")}
+        expected["limit"] = self.max_latency
+        expected["predicted"] = found.get("cells", {}).get(cell.hash)
+        try:
+            device = str(found.get("measured_on") or "cpu")
+            check_device(device)
+        except PygNasError:  # another machine
+            device = "cpu"
+        return expected, device
 
     def _kept(self, cell: Cell) -> Path:
         text = json.dumps([self.request, cell.hash], sort_keys=True)

@@ -234,8 +234,17 @@ def write_latency(
         result: The search, within a limit on latency.
         device: Where the answer's network is measured; None to measure nothing.
     """
-    limit = result.constraints.max_latency
-    record = {"limit": limit, **model.describe(), "predicted": None, "measured": None, "macs": None}
+    trained = CellArray.from_cells([query.cell for query in result.history], evaluator.domain.space)
+    hashes = [digest.decode() for digest in trained.hashes()]
+    record: dict[str, Any] = {
+        "limit": result.constraints.max_latency,
+        **model.describe(),
+        "measured_on": device,
+        "predicted": None,
+        "measured": None,
+        "macs": None,
+        "cells": dict(zip(hashes, model(trained).tolist(), strict=True)),
+    }
     if result.answer is not None:
         cells = CellArray.from_cells([result.answer.cell])
         counts = evaluator.macs(cells)

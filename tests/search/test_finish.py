@@ -137,6 +137,29 @@ def test_cells_that_break_the_constraints_are_left_out(copied: Path, tmp_path: P
         Finish(copied, tmp_path / "net")
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_limit_on_latency_is_compared_with_the_networks(copied: Path, tmp_path: Path) -> None:
+    path = copied / "settings.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "max_latency": 10.0}))
+    wanted = {"limit": 10.0, "predicted": None, "device": None}
+    errors: dict[str, float | None] = {"median_error": None, "error_90": None}
+    # A search that was stopped has not written what it predicted.
+    assert finish(copied, tmp_path / "net")["latency_limit"] == wanted | errors
+    cells = {
+        json.loads(line)["hash"]: 0.001 * number
+        for number, line in enumerate((copied / "queries.jsonl").read_text().splitlines())
+    }
+    errors = {"median_error": 0.03, "error_90": 0.08}
+    found = {"limit": 10.0, "device": "an absent device", "measured_on": "cuda:99"}
+    (copied / "latency.json").write_text(json.dumps({**found, **errors, "cells": cells}))
+    about = finish(copied, tmp_path / "other")
+    predicted = cells[about["confirmation"]["chosen"]]
+    wanted |= {"predicted": predicted, "device": "an absent device"}
+    assert about["latency_limit"] == wanted | errors
+    assert about["latency"]["threads"] == 1  # on the processor instead
+    assert "expected" in (tmp_path / "other" / "README.md").read_text()
+
+
 def test_moved_images_are_found_and_other_images_are_refused(
     searched: Path, copied: Path, tmp_path: Path
 ) -> None:

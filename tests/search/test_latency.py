@@ -198,7 +198,10 @@ def test_the_measured_latency_of_the_answer(
     model = LatencyModel.fit(CELLS, SECONDS, "cpu")
     write_latency(tmp_path, evaluator, model, result, "cpu")
     assert measured == [(result.answer.cell.hash, "cpu")]
-    assert json.loads((tmp_path / "latency.json").read_text())["measured"] == 0.5
+    found = stored_latency(tmp_path)
+    assert (found["measured"], found["measured_on"]) == (0.5, "cpu")
+    assert found["cells"][result.answer.cell.hash] == found["predicted"]
+    assert set(found["cells"]) == {query.cell.hash for query in result.history}
 
 
 def chain(depth: int, width: int = 64) -> nn.Module:

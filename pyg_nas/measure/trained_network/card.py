@@ -35,6 +35,12 @@ def model_card(about: Mapping[str, Any], digest: str) -> str:
     what = f"An image classifier for {many}" if classes else "A network"
     gives = "class names" if classes else "numbers"
     outputs = f"logits\n`[B, {classes}]`" if classes else "numbers `[B, 1]`"
+    chosen = "\n\n".join(
+        (
+            _confirmation(about["confirmation"], test.get("score_name", "accuracy")),
+            *map(markdown, doubts(about)),
+        )
+    )
     return f"""# {markdown(task["name"])}: {kind}
 
 {what}, found by neural architecture search. It maps
@@ -46,7 +52,7 @@ images itself.{_fit(task["settings"])}
 {_test_rows(test)}
 | trainable parameters | {about["parameters"]:,} |
 | multiply-accumulates per image | {about["macs"]:,} |
-| latency, batch of 1 | {_latency(latency)} |
+| latency, batch of 1 | {_latency(latency)} |{_limit(about)}
 | trained | {counted(training["epochs"], "epoch")} on {training["images"]:,} images |
 | cell | `{digest}` |
 
@@ -58,7 +64,7 @@ predict(images)  # a tensor [B, {", ".join(map(str, shape))}]; returns {gives}
 {_matrix(task["classes"], test)}
 ## How it was chosen
 
-{_confirmation(about["confirmation"], test.get("score_name", "accuracy"))}{_paragraph(doubt(about))}
+{chosen}
 
 ## Training settings
 
@@ -75,15 +81,20 @@ def shown_score(test: Mapping[str, Any]) -> str:
     return shown + score_note(name, score)
 
 
-def doubt(about: Mapping[str, Any]) -> str:
-    """Return a sentence if a network is far worse than the confirmation's runs of its cell.
+def doubts(about: Mapping[str, Any]) -> list[str]:
+    """Return what a user should know before the network is used: each a text of sentences.
 
-    It is empty unless the test score, or the upper end of an accuracy's interval, is further below
-    the lowest test score of these runs than they are apart.
+    Its test score, or the upper end of an accuracy's interval, may be further below the lowest test
+    score of its cell in the confirmation than those runs are apart; it may be slower than the limit
+    of the search.
 
     Args:
         about: As for :func:`model_card`.
     """
+    return [text for text in (_went_badly(about), _too_slow(about)) if text]
+
+
+def _went_badly(about: Mapping[str, Any]) -> str:
     confirmation, test = about["confirmation"], about["test"]
     score = test.get("score_name", "accuracy")
     (runs,) = (
@@ -100,6 +111,18 @@ def doubt(about: Mapping[str, Any]) -> str:
         f"The test {score} is far below that of the same cell in the confirmation "
         f"({factor * low:.2f} to {factor * high:.2f}{unit}): the last training went badly. "
         f"Try another number of epochs."
+    )
+
+
+def _too_slow(about: Mapping[str, Any]) -> str:
+    limit, median = about.get("latency_limit"), about["latency"]["median"]
+    if limit is None or median <= limit["limit"]:
+        return ""
+    predicted = limit["predicted"]
+    was = "" if predicted is None else f" (predicted: {_ms(predicted)})"
+    return (
+        f"The latency of {_ms(median)}{was} is above the search's limit of {_ms(limit['limit'])}: "
+        f"the limit holds for predictions. A search with a lower limit leaves room for their error."
     )
 
 
@@ -142,12 +165,30 @@ def _is_percent(score: str) -> bool:
 
 
 def _latency(latency: Mapping[str, Any]) -> str:
-    median, lower, upper = (1000 * latency[name] for name in ("median", "lower", "upper"))
+    lower, upper = _ms(latency["lower"]).removesuffix(" ms"), _ms(latency["upper"])
     threads = counted(latency["threads"], "thread")
     return (
-        f"{median:.2f} ms median, {lower:.2f} to {upper:.2f} ms quartiles of "
+        f"{_ms(latency['median'])} median, {lower} to {upper} quartiles of "
         f"{latency['repeats']} passes on {markdown(latency['processor'])}, {threads}"
     )
+
+
+def _limit(about: Mapping[str, Any]) -> str:
+    """Return a row with what the search predicted under its limit on latency, if it had one."""
+    limit = about.get("latency_limit")
+    if limit is None:
+        return ""
+    found = [f"limit {_ms(limit['limit'])}"]
+    if limit["predicted"] is not None:
+        found.append(f"expected {_ms(limit['predicted'])} ({markdown(limit['device'])})")
+    if limit["median_error"] is not None:
+        half, most = (percent(limit[name], 1) for name in ("median_error", "error_90"))
+        found.append(f"error of predictions: median {half}, 90 % below {most}")
+    return f"\n| latency in the search | {'; '.join(found)} |"
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.2f} ms"
 
 
 def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
@@ -195,10 +236,6 @@ def _confirmation(confirmation: Mapping[str, Any], score: str) -> str:
         f"({factor * confirmation['standard_error']:.2f}{points}) of the best mean was "
         f"chosen.\n\n{table}"
     )
-
-
-def _paragraph(text: str) -> str:
-    return f"\n\n{markdown(text)}" if text else ""
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

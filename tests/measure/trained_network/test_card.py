@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyg_nas.measure.trained_network.card import doubt, model_card
+from pyg_nas.measure.trained_network.card import doubts, model_card
 
 NAMES = ["ants | bees", "a \"b\" 'c'", "\N{SNOWMAN}\N{GRINNING FACE}", "*x*\\"]
 
@@ -60,13 +60,34 @@ def test_a_training_that_went_badly_is_named(runs: list[float], is_far: bool):
     # The upper end of the interval is 0.9448.
     described = about(["a", "b"], [[1, 0], [0, 1]])
     described["confirmation"]["cells"][1]["test_accuracies"] = runs
-    assert bool(doubt(described)) == is_far
+    assert bool(doubts(described)) == is_far
     text = "is far below that of the same cell in the confirmation (96.00 to 97.00 %)"
     assert (text in model_card(described, "b" * 32)) == is_far
     described["test"] |= {"score_name": "R²", "score": 0.92}
-    assert doubt(described)
+    assert doubts(described)
     described["test"]["score"] = float("nan")
-    assert not doubt(described)
+    assert not doubts(described)
+
+
+@pytest.mark.parametrize(("limit", "is_slow"), [(0.00123, False), (0.0012, True)])
+def test_a_limit_on_latency_is_beside_the_measured_latency(limit: float, is_slow: bool):
+    described = about(["a", "b"], [[1, 0], [0, 1]])
+    described["latency_limit"] = {
+        "limit": limit, "device": "cpu, some | CPU, 1 thread", "predicted": 0.00119,
+        "median_error": 0.029, "error_90": 0.08,
+    }  # fmt: skip
+    card = model_card(described, "b" * 32)
+    row = (
+        f"| latency in the search | limit {1000 * limit:.2f} ms; expected 1.19 ms "
+        r"(cpu, some \| CPU, 1 thread); error of predictions: median 2.9 %, 90 % below 8.0 % |"
+    )
+    assert row in card.splitlines()
+    sentence = "of 1.23 ms (predicted: 1.19 ms) is above the search's limit of 1.20 ms"
+    assert (sentence in card, sentence in "".join(doubts(described))) == (is_slow, is_slow)
+    # A search that was stopped has not written what it predicted.
+    described["latency_limit"] |= dict.fromkeys(("device", "predicted", "median_error", "error_90"))
+    card = model_card(described, "b" * 32)
+    assert f"| latency in the search | limit {1000 * limit:.2f} ms |" in card.splitlines()
 
 
 def test_a_missing_onnx_file_is_explained():
