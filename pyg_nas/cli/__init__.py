@@ -1,1 +1,4 @@
-"""The command ``pyg-nas``: a thin shell over the library, one module for each command."""
+"""The command ``pyg-nas``: a thin shell over the library.
+
+The command ``pyg-nas X`` is in ``commands/x.py``; beside that folder is what several commands use.
+"""

@@ -14,24 +14,24 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from pyg_nas.cli.ask import ask, tell
-from pyg_nas.cli.compare import compare, compare_searches
+from pyg_nas.cli.commands.ask import ask, tell
+from pyg_nas.cli.commands.compare import compare, compare_searches
+from pyg_nas.cli.commands.demo import demo
+from pyg_nas.cli.commands.evaluate import evaluate, plot
+from pyg_nas.cli.commands.export import export
+from pyg_nas.cli.commands.finish import finish
+from pyg_nas.cli.commands.images import images
+from pyg_nas.cli.commands.measure import measure
+from pyg_nas.cli.commands.predict import predict
+from pyg_nas.cli.commands.profile import profile
+from pyg_nas.cli.commands.report import report
+from pyg_nas.cli.commands.search import search
+from pyg_nas.cli.commands.table import table_app
+from pyg_nas.cli.commands.train import train
+from pyg_nas.cli.commands.tune import tune
 from pyg_nas.cli.console import ERRORS, SILENCE, fail, prepare_streams, print_line, print_note
-from pyg_nas.cli.demo import demo
-from pyg_nas.cli.evaluate import evaluate, plot
-from pyg_nas.cli.export import export
-from pyg_nas.cli.finish import finish
-from pyg_nas.cli.images import images
-from pyg_nas.cli.measure import measure
-from pyg_nas.cli.predict import predict
-from pyg_nas.cli.profile import profile
-from pyg_nas.cli.report import report
-from pyg_nas.cli.search import search
 from pyg_nas.cli.signals import Stopped, exit_code, stopped_by_signals
 from pyg_nas.cli.startup import postpone_unused
-from pyg_nas.cli.table import table_app
-from pyg_nas.cli.train import train
-from pyg_nas.cli.tune import tune
 from pyg_nas.errors import NetworksError, PygNasError, SettingsError, one_line
 from pyg_nas.io.user_code import user_failure
 from pyg_nas.version import __version__

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyg_nas.cli.console import resumable
-from pyg_nas.cli.latency import is_device
 from pyg_nas.cli.progress import Advance, progress_bar, working
+from pyg_nas.cli.search_latency import is_device
 from pyg_nas.io.callbacks import Callback
 from pyg_nas.io.text import percent, printable
 

@@ -42,7 +42,7 @@ def test_it_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pyg_nas.cli.profile.check_device", lambda device: None)
+    monkeypatch.setattr("pyg_nas.cli.commands.profile.check_device", lambda device: None)
     assert pyg_nas(*(table_path if word == "TABLE" else word for word in command.split())) == 2
     assert REFUSED[command] in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -10,8 +10,7 @@ import pytest
 
 from pyg_nas.graphs.cell import Cell
 from tests.cli.command import pyg_nas
-
-from .processes import run_commands
+from tests.cli.processes import run_commands
 
 
 def asked(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[tuple[int, str]]:

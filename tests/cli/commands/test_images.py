@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pyg_nas.cli.images import images
+from pyg_nas.cli.commands.images import images
 from pyg_nas.errors import MeasureError
 from tests.measure.images import make_folder
 from tests.own_space import SOURCE, forget, write_stem

@@ -9,13 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pyg_nas.cli.console import bold, print_line, print_next
-from pyg_nas.cli.latency import (
-    LatencyDevice,
-    MaxLatency,
-    check_latency_device,
-    seconds_of,
-    set_latency_model,
-)
 from pyg_nas.cli.options import (
     Device,
     ImageSize,
@@ -31,6 +24,13 @@ from pyg_nas.cli.options import (
     seed_option,
 )
 from pyg_nas.cli.progress import working
+from pyg_nas.cli.search_latency import (
+    LatencyDevice,
+    MaxLatency,
+    check_latency_device,
+    seconds_of,
+    set_latency_model,
+)
 from pyg_nas.cli.search_run import SearchRun
 from pyg_nas.cli.search_target import SearchTarget
 from pyg_nas.cli.spaces import OWN

@@ -205,7 +205,7 @@ def test_the_bar_has_all_epochs(
     def kept(_: str) -> Iterator[Any]:
         yield lambda done, total, text: shown.append((done, total))
 
-    monkeypatch.setattr("pyg_nas.cli.train.progress_bar", kept)
+    monkeypatch.setattr("pyg_nas.cli.commands.train.progress_bar", kept)
     (tmp_path / "mine.json").write_text(json.dumps(settings))
     options = ("--recipe", recipe, "--split", 250, "--settings", tmp_path / "mine.json")
     assert pyg_nas("train", table_path, "--out", tmp_path / "model", *options) == 0

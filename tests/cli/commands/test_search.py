@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from pyg_nas.cli.search import search
+from pyg_nas.cli.commands.search import search
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell import Cell
@@ -184,7 +184,7 @@ def test_figures_that_are_no_fractions_are_shown_as_they_are(tmp_path: Path) -> 
 
 
 def assert_documented(out: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
     section = page.split("## Search folder")[1].split("\n## ")[0]
     record = json.loads((out / "queries.jsonl").read_text().splitlines()[0])
     files = [path.name for path in out.iterdir() if not path.name.startswith("pareto-")]

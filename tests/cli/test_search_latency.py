@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_nas.cli.latency import seconds_of
+from pyg_nas.cli.search_latency import seconds_of
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.search.search_folder.folder import SearchFolder

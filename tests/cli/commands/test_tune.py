@@ -11,8 +11,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from pyg_nas.cli.train import train
-from pyg_nas.cli.tune import tune
+from pyg_nas.cli.commands.train import train
+from pyg_nas.cli.commands.tune import tune
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.predictors.model_selection.candidates import width_candidates

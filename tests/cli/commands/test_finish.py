@@ -14,7 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from pyg_nas.cli.app import app
-from pyg_nas.cli.finish import finish
+from pyg_nas.cli.commands.finish import finish
 from pyg_nas.search.confirmation import Confirmation
 from pyg_nas.search.finish import Finish
 from tests.cli.command import pyg_nas
