@@ -14,19 +14,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from pyg_nas.cli.commands.ask import ask, tell
-from pyg_nas.cli.commands.compare import compare, compare_searches
+from pyg_nas.cli.commands.ask import ask
+from pyg_nas.cli.commands.compare import compare
+from pyg_nas.cli.commands.compare_searches import compare_searches
 from pyg_nas.cli.commands.demo import demo
-from pyg_nas.cli.commands.evaluate import evaluate, plot
+from pyg_nas.cli.commands.evaluate import evaluate
 from pyg_nas.cli.commands.export import export
 from pyg_nas.cli.commands.finish import finish
 from pyg_nas.cli.commands.images import images
 from pyg_nas.cli.commands.measure import measure
+from pyg_nas.cli.commands.plot import plot
 from pyg_nas.cli.commands.predict import predict
 from pyg_nas.cli.commands.profile import profile
 from pyg_nas.cli.commands.report import report
 from pyg_nas.cli.commands.search import search
 from pyg_nas.cli.commands.table import table_app
+from pyg_nas.cli.commands.tell import tell
 from pyg_nas.cli.commands.train import train
 from pyg_nas.cli.commands.tune import tune
 from pyg_nas.cli.console import ERRORS, SILENCE, fail, prepare_streams, print_line, print_note
