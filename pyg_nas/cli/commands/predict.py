@@ -199,12 +199,12 @@ def _listed_table(
     else:
         with progress_bar("reading networks") as advance:
             opened = read_candidates(table, configurations, advance, workers)
-    network = None
     if header is not None:
         header.check_space(opened.space)
-        network = header.network
+    if not isinstance(opened, Table):
+        return Architectures(opened.networks, opened.hashes, opened.names)
     counts = None
-    if isinstance(opened, Table) and network in (None, opened.network_size):
+    if header is None or header.network in (None, opened.network_size):
         known = not (opened.trainable_parameters < 0).any()
         counts = opened.trainable_parameters if known else None
     return Architectures(opened.cells, opened.hashes, opened.texts or (), counts)

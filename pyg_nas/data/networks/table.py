@@ -98,7 +98,7 @@ class NetworkTable:
         targets: Mapping[str, ArrayLike] | None = None,
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        self.cells = networks
+        self.networks = networks
         self.names = tuple(names)
         self.about = dict(about or {})
         self.source = "the table"
@@ -107,14 +107,9 @@ class NetworkTable:
         self.targets = checked_targets(targets, len(networks), _OWN)
 
     @property
-    def texts(self) -> tuple[str, ...]:
-        """Their names, in the place of a table's text forms."""
-        return self.names
-
-    @property
-    def networks(self) -> NetworkArray:
-        """Their graphs."""
-        return self.cells
+    def cells(self) -> NetworkArray:
+        """The networks, for code that takes tables of cells too."""
+        return self.networks
 
     @property
     def space(self) -> SearchSpace:
@@ -124,7 +119,7 @@ class NetworkTable:
     @property
     def hashes(self) -> NDArray[np.bytes_]:
         """Hash of each graph, ``S64 [N]``."""
-        return self.cells.hashes
+        return self.networks.hashes
 
     @property
     def default_label(self) -> LabelPolicy:
@@ -141,7 +136,7 @@ class NetworkTable:
         """
         metric = (policy or self.default_label).metric
         if metric in _OWN:
-            return np.asarray(getattr(self.cells, metric), dtype=np.float64)
+            return np.asarray(getattr(self.networks, metric), dtype=np.float64)
         if metric not in self.targets:
             raise SettingsError(
                 f"{metric!r} is not in the table, it has {listed([*self.targets, *_OWN])}"
@@ -154,7 +149,7 @@ class NetworkTable:
         return self.label(policy)
 
     def __len__(self) -> int:
-        return len(self.cells)
+        return len(self.networks)
 
     def __repr__(self) -> str:
         targets = ", ".join(self.targets) or "none"
@@ -163,7 +158,7 @@ class NetworkTable:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table, completely or not at all."""
         arrays = {
-            f"{GROUP}/{field.name}": getattr(self.cells, field.name)
+            f"{GROUP}/{field.name}": getattr(self.networks, field.name)
             for field in fields(NetworkArray)
         }
         arrays["names"] = np.array(
@@ -195,7 +190,7 @@ class NetworkTable:
 
     def _columns(self) -> dict[str, Sequence[str] | NDArray[Any]]:
         hashes = [digest.decode() for digest in self.hashes.tolist()]
-        own = {name: getattr(self.cells, name) for name in _OWN}
+        own = {name: getattr(self.networks, name) for name in _OWN}
         return {"name": self.names, "hash": hashes, **self.targets, **own}
 
     @classmethod
@@ -231,7 +226,7 @@ class NetworkTable:
     def subset(self, rows: NDArray[np.int64]) -> NetworkTable:
         """Return the table of rows ``[n]``, in that order."""
         return NetworkTable(
-            self.cells.select(rows),
+            self.networks.select(rows),
             [self.names[row] for row in rows.tolist()],
             {name: values[rows] for name, values in self.targets.items()},
             self.about,
