@@ -28,6 +28,9 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 ENGINE_VARIABLE = "PYG_NAS_ENGINE"
 """Environment variable: ``auto`` (the default) or ``torch``, which switches compiled code off."""
 
+FEWEST_COMPILED = 5_000
+"""Cells from which on compiled code saves more time than Numba and the code take to load."""
+
 _ENGINES = ("auto", "torch")
 
 # Sums may be reordered, which vector registers need; NaN and infinity keep their meaning.

@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.compute.jit import compiled_enabled
+from pyg_nas.compute.jit import FEWEST_COMPILED, compiled_enabled
 from pyg_nas.graphs.ragged import RaggedGraphs, adjacency_lists
 
 LARGE = 127
 """Largest number of vertices for which the refinement has one round per vertex; in larger graphs it
 ends when no colour splits."""
 
-# Numbers of graphs below which loading takes longer than compiled code saves: loading of Numba and
-# the code, or of the code alone.
-_FEWEST_COMPILED = 5_000
+# The same as FEWEST_COMPILED where Numba is loaded, and the code is not.
 _FEWEST_WITH_NUMBA = 500
 
 
@@ -72,7 +70,7 @@ def _fewest_compiled() -> int:
     """Return the number of graphs from which on compiled code is faster."""
     if "pyg_nas.graphs.numba_hashing" in sys.modules:
         return 1
-    return _FEWEST_WITH_NUMBA if "numba" in sys.modules else _FEWEST_COMPILED
+    return _FEWEST_WITH_NUMBA if "numba" in sys.modules else FEWEST_COMPILED
 
 
 def hash_graph(edges: NDArray[Any], operation_ids: NDArray[Any]) -> str:

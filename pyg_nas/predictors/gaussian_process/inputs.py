@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.features.graph_features import CellFeatures, check_columns, select_columns
-from pyg_nas.predictors.gaussian_process.kernels import FEWEST_COMPILED
+from pyg_nas.predictors.gaussian_process.kernels import FEWEST_INPUTS
 from pyg_nas.predictors.scale import mean_and_std
 
 _MOST_SPREAD = 5.0
@@ -73,7 +73,7 @@ class InputScale:
         Raises:
             ModelError: If the features do not have one of the columns.
         """
-        if len(features.vertex) < FEWEST_COMPILED or not compiled_enabled():
+        if len(features.vertex) < FEWEST_INPUTS or not compiled_enabled():
             return self.standardised(features) * weights
         from pyg_nas.engine.compiled import weighted_inputs
 

@@ -12,8 +12,8 @@ from torch.linalg import vector_norm
 
 from pyg_nas.compute.jit import compiled_enabled
 
-FEWEST_COMPILED = 1_024
-"""Number of inputs from which on compiled code is worth its import."""
+FEWEST_INPUTS = 1_024
+"""Inputs from which on compiled code saves more time than it takes to load."""
 
 _ROWS = 128  # of a block of covariances that stays in the processor's cache
 _COVARIANCE_ROWS = 256
@@ -46,7 +46,7 @@ class MaternLinearKernel:
         """
         if squares is None:
             squares = two.square().sum(dim=1)
-        if max(len(one), len(two)) >= FEWEST_COMPILED and compiled_enabled():
+        if max(len(one), len(two)) >= FEWEST_INPUTS and compiled_enabled():
             from pyg_nas.engine.compiled import make_covariances
 
             found, lengths = one @ two.T, one.square().sum(dim=1).numpy()
@@ -99,8 +99,8 @@ class MaternLinearKernel:
         For weighted inputs ``[N, d]``, those of the training cells ``[n, d]`` and ``duals`` ``[n,
         K]``.
         """
-        if duals.dtype == torch.float64 and len(inputs) >= FEWEST_COMPILED and compiled_enabled():
-            parts = inputs.split(FEWEST_COMPILED)
+        if duals.dtype == torch.float64 and len(inputs) >= FEWEST_INPUTS and compiled_enabled():
+            parts = inputs.split(FEWEST_INPUTS)
             return torch.cat([self.covariance(part, known) @ duals for part in parts])
         inputs, known = inputs.to(duals.dtype), known.T.to(duals.dtype)
         smooth = self.variance * duals.double()

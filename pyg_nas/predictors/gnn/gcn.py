@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from pyg_nas.compute.device import pick_device
+from pyg_nas.compute.jit import FEWEST_COMPILED
 from pyg_nas.data.datasets.collate import collate_cells
 from pyg_nas.data.datasets.loader import CollatedLoader
 from pyg_nas.engine.gcn import train_sparse, train_stacked
@@ -60,7 +61,6 @@ _PREDICT_CHUNK = 4096
 # Padded vertices up to which dense products are the faster (benchmarks/backend_by_size.py; in
 # scoring neither is for sure from 12 to 50).
 MOST_TRAINED_DENSELY, MOST_SCORED_DENSELY = 120, 12
-_FEWEST_COMPILED = 5_000  # cells; below, loading compiled code takes longer than it saves
 
 
 def paper_width(n_train: int) -> int:
@@ -193,7 +193,7 @@ class _GCNEstimator(CellEstimator):
     def _shares_terms(self, cells: CellArray) -> bool:
         """Whether compiled code scores these cells."""
         return (
-            len(cells) >= _FEWEST_COMPILED
+            len(cells) >= FEWEST_COMPILED
             and not self._is_sparse(cells, MOST_SCORED_DENSELY)
             and use_compiled(self._members_device, [member.activation for member in self.members_])
         )

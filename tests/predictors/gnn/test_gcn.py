@@ -122,7 +122,7 @@ def test_many_cells_are_scored_in_blocks_with_the_same_numbers(
         return unwatched(terms, cells, depth)
 
     unwatched = PreparedTerms.take
-    monkeypatch.setattr(estimators, "_FEWEST_COMPILED", 60)
+    monkeypatch.setattr(estimators, "FEWEST_COMPILED", 60)
     monkeypatch.setattr(estimators, "ORDERED_CELLS", 25)
     monkeypatch.setattr(PreparedTerms, "take", take)
     np.testing.assert_allclose(fitted.predict(unseen), expected, rtol=1e-6)
@@ -135,7 +135,7 @@ def test_prepared_cells_have_the_same_numbers(
 ) -> None:
     """And their terms are computed once."""
     unseen = sample_cells(60, seed=8)
-    monkeypatch.setattr(estimators, "_FEWEST_COMPILED", 60)
+    monkeypatch.setattr(estimators, "FEWEST_COMPILED", 60)
     expected = fitted.predict(unseen)
     numbered: list[int] = []
 
