@@ -21,23 +21,6 @@ _SILENT_SECONDS = 5.0
 _MOST_BYTES = 1_000  # of a signature
 
 
-@contextmanager
-def locked(lock: FileLock, refusal: str) -> Iterator[None]:
-    """Hold a lock, for which this process waits as long as the lock's timeout.
-
-    Raises:
-        SettingsError: With the text ``refusal``, if another process has the lock; or if the disk
-            has no locks.
-        OSError: If the file of the lock cannot be opened; the error names it.
-    """
-    if not _acquired(lock, lock.timeout):
-        raise SettingsError(refusal)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 class SignedLock:
     """A lock between processes that names its holder to those that wait or are refused.
 
@@ -84,11 +67,26 @@ class SignedLock:
         """Whether the lock is free in time; a long wait is logged."""
         patience = -1.0 if self._patience is None else self._patience
         if 0 <= patience <= _SILENT_SECONDS:
-            return _acquired(self._lock, patience)
-        if _acquired(self._lock, _SILENT_SECONDS):
+            return self._acquired(patience)
+        if self._acquired(_SILENT_SECONDS):
             return True
         _log.warning(f"{self._taken} ({self._holder()}); waiting for it")
-        return _acquired(self._lock, patience if patience < 0 else patience - _SILENT_SECONDS)
+        return self._acquired(patience if patience < 0 else patience - _SILENT_SECONDS)
+
+    def _acquired(self, timeout: float) -> bool:
+        """Whether the lock is free within ``timeout`` seconds; it is then held."""
+        try:
+            self._lock.acquire(timeout)
+        except Timeout:
+            return False
+        except OSError as error:
+            if error.filename is not None:  # the file cannot be opened: the disk may have locks
+                raise
+            raise SettingsError(
+                f"{self._lock.lock_file}: cannot be locked ({error.strerror}); use a disk with "
+                f"file locks, for example a local one or NFS 4"
+            ) from error
+        return True
 
     def _sign(self) -> None:
         signature = {"pid": os.getpid(), "host": socket.gethostname(), "at": time.time()}
@@ -107,22 +105,6 @@ class SignedLock:
         is_here = host == socket.gethostname()
         stopped = ", stopped: kill -CONT resumes it" if is_here and _stopped(pid) else ""
         return f"process {pid} on {host} since {since}{stopped}"
-
-
-def _acquired(lock: FileLock, timeout: float) -> bool:
-    """Whether a lock is free within ``timeout`` seconds; it is then held."""
-    try:
-        lock.acquire(timeout)
-    except Timeout:
-        return False
-    except OSError as error:
-        if error.filename is not None:  # the file cannot be opened: the disk may have locks
-            raise
-        raise SettingsError(
-            f"{lock.lock_file}: cannot be locked ({error.strerror}); use a disk with file locks, "
-            f"for example a local one or NFS 4"
-        ) from error
-    return True
 
 
 def _stopped(pid: int) -> bool:

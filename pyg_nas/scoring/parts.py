@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.files import atomic_path, write_json
 from pyg_nas.io.json_reader import read_json
-from pyg_nas.io.locks import locked
+from pyg_nas.io.locks import SignedLock
 from pyg_nas.io.npz import read_npz
 from pyg_nas.scoring.scores import Columns
 
 _NAME = re.compile(r"(\d{9})-([0-9a-f]{16})\.npz")
 _SETTINGS = "settings.json"
 _LOCK = "lock"
+_OF_LOCK = (_LOCK, f"{_LOCK}.holder")
 
 
 @contextmanager
@@ -36,12 +36,12 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
         SettingsError: If the folder has parts of other scores, or another process uses it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _LOCK, timeout=0)
-    with locked(lock, f"{folder}: another process scores into this folder"):
+    with SignedLock(folder / _LOCK, f"{folder}: another process scores into this folder").held():
         path = folder / _SETTINGS
         if not path.exists():
-            if others := sorted(p.name for p in folder.iterdir() if p.name != _LOCK):
-                (folder / _LOCK).unlink(missing_ok=True)
+            if others := sorted({p.name for p in folder.iterdir()}.difference(_OF_LOCK)):
+                for name in _OF_LOCK:
+                    (folder / name).unlink(missing_ok=True)
                 raise SettingsError(
                     f"{folder}: contains {quoted(others[0])} and no scores; parts of scores are "
                     f"kept there, move the folder or choose another output"

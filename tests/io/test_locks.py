@@ -16,16 +16,16 @@ from filelock import FileLock, Timeout
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.io import locks
-from pyg_nas.io.locks import SignedLock, locked
+from pyg_nas.io.locks import SignedLock
 
 
 def test_a_second_holder_is_refused_until_the_first_ends(tmp_path: Path) -> None:
-    first, second = (FileLock(tmp_path / "lock", timeout=0) for _ in range(2))
-    with locked(first, "not raised"):
-        with pytest.raises(SettingsError, match=r"^in use$"), locked(second, "in use"):
+    first, second = (SignedLock(tmp_path / "lock", "in use") for _ in range(2))
+    with first.held():
+        with pytest.raises(SettingsError, match=r"^in use \("), second.held():
             pass
         assert not second.is_locked
-    with locked(second, "not raised"):
+    with second.held():
         assert second.is_locked
     assert not second.is_locked
 
@@ -36,21 +36,22 @@ def test_a_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(FileLock, "acquire", without_locks)
     refusal = r"lock: cannot be locked \(No locks available\); use"
-    lock = FileLock(tmp_path / "lock")
-    with pytest.raises(SettingsError, match=refusal), locked(lock, "in use"):
+    with (
+        pytest.raises(SettingsError, match=refusal),
+        SignedLock(tmp_path / "lock", "in use").held(),
+    ):
         pass
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
-    lock = FileLock(tmp_path / "lock", timeout=0)
-    with pytest.raises(OSError, match=r"lock'$"), locked(lock, "in use"):
+    with pytest.raises(OSError, match=r"lock'$"), SignedLock(tmp_path / "lock", "in use").held():
         pass
 
 
 def test_a_timeout_of_the_work_itself_is_passed_on(tmp_path: Path) -> None:
-    lock = FileLock(tmp_path / "lock", timeout=0)
-    with pytest.raises(Timeout, match="other"), locked(lock, "in use"):
+    lock = SignedLock(tmp_path / "lock", "in use")
+    with pytest.raises(Timeout, match="other"), lock.held():
         raise Timeout(str(tmp_path / "other"))
     assert not lock.is_locked
 
