@@ -40,8 +40,8 @@ clean: ## Remove the environments and everything built
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest build dist site demo *.egg-info
 
 # Every room, without what takes long and depends on no version: a few minutes on two cores.
-SUBSET := $(addprefix tests/,cli/test_app.py $(addprefix \
-	cli/commands/test_,table.py train.py evaluate.py predict.py) \
+SUBSET := $(addprefix tests/,cli/test_app.py cli/commands/test_table.py \
+	cli/commands/test_train.py cli/commands/test_evaluate.py cli/commands/test_predict.py \
 	compute data engine features graphs io \
 	measure/tasks/test_by_name.py measure/training/test_trainer.py \
 	measure/campaigns/test_campaign.py metrics nasbench nn predictors/gnn/test_gcn.py \
