@@ -80,14 +80,15 @@ class DownloadError(PygNasError, RuntimeError):
     """A file could not be downloaded, or its size or checksum is not the expected one."""
 
 
-def check_count(name: str, value: int, most: int) -> None:
+def check_count(name: str, value: int, most: int | None = None) -> None:
     """Check a number that is counted from 1.
 
     Raises:
         SettingsError: If it is below 1 or above ``most``.
     """
-    if not 1 <= value <= most:
-        raise SettingsError(f"{name} must be at least 1 and at most {most:,}, got {value}")
+    if value < 1 or (most is not None and value > most):
+        limit = "" if most is None else f" and at most {most:,}"
+        raise SettingsError(f"{name} must be at least 1{limit}, got {value}")
 
 
 def argument(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, check_count, quoted
 from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
 from pyg_nas.search.search_folder.settings import SearchSettings
 
@@ -63,8 +63,8 @@ def plan_search(
     """
     if protocol not in (None, *PROTOCOLS):
         raise SettingsError(f"--protocol {quoted(protocol)} must be one of {', '.join(PROTOCOLS)}")
-    if rounds is not None and rounds < 1:
-        raise SettingsError(f"--rounds must be at least 1, got {rounds}")
+    if rounds is not None:
+        check_count("--rounds", rounds)
     usual = PROTOCOLS[protocol or "recommended"]
     usual_n, usual_k, total = usual.n, usual.k, usual.total
     usual_recipe = NETWORK_RECIPE if of_networks else usual.recipe

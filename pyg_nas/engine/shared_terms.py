@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.compute.bounded_cache import BoundedCache
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import check_count
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import Ints, RaggedGraphs
 from pyg_nas.graphs.search_space import SearchSpace
@@ -129,9 +129,8 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
     Raises:
         SettingsError: If ``depth`` or ``block_cells`` is below 1.
     """
-    for name, value in (("depth", depth), ("block_cells", block_cells)):
-        if value < 1:
-            raise SettingsError(f"{name} must be at least 1, got {value}")
+    check_count("depth", depth)
+    check_count("block_cells", block_cells)
     shared, graphs = min(depth, SHARED_LAYERS), cells.ragged
     order = _similar_together(graphs, cells.space)
     blocks = tuple(

@@ -64,13 +64,6 @@ class Cell:
         """
         names = list(operations)
         pairs = edge_index(edges, len(names))
-        backward = np.flatnonzero(pairs[0] >= pairs[1])
-        if len(backward):
-            u, v = pairs[:, backward[0]].tolist()
-            raise CellError(
-                f"adjacency must be upper triangular (edges run to later vertices), "
-                f"got the edge ({u}, {v})"
-            )
         if not names:
             raise CellError("a cell needs at least one vertex, got none")
         cell = cls.__new__(cls)
@@ -84,6 +77,7 @@ class Cell:
         operations: Any,
         space: SearchSpace | None,
     ) -> None:
+        _check_order(edges)
         space = space or default_space()
         try:
             names = list(operations)
@@ -414,14 +408,17 @@ def _as_matrix(adjacency: ArrayLike) -> NDArray[np.int8]:
     if len(wrong):
         u, v = wrong[0]
         raise CellError(f"adjacency must contain 0 and 1 only, got {matrix[u, v]} at ({u}, {v})")
-    below = np.argwhere(np.tril(matrix))
-    if len(below):
-        u, v = below[0]
-        raise CellError(
-            f"adjacency must be upper triangular (edges run to later vertices), "
-            f"got the edge ({u}, {v})"
-        )
     return matrix.astype(np.int8)
+
+
+def _check_order(edges: NDArray[np.int64]) -> None:
+    backward = np.flatnonzero(edges[0] >= edges[1])
+    if len(backward):
+        u, v = edges[:, backward[0]].tolist()
+        raise CellError(
+            f"adjacency must be upper triangular (edges run to later vertices), got the edge "
+            f"({u}, {v})"
+        )
 
 
 def check_terminals(ids: NDArray[Any], space: SearchSpace) -> None:

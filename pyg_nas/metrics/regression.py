@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, check_count
 from pyg_nas.metrics.ranks import ranks
 
 TOP_K = (1, 10, 100)
@@ -101,8 +101,7 @@ def best_in_top(
         SettingsError: If ``k`` is below 1.
     """
     truth, guess = _pair(measured, predicted)
-    if k < 1:
-        raise SettingsError(f"top K must be at least 1, got {k}")
+    check_count("top K", k)
     sign = 1.0 if larger_is_better else -1.0
     order = np.lexsort((sign * truth, -sign * guess))
     return sign * float((sign * truth[order[:k]]).max())

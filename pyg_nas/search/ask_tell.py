@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.protocols.labels import LabelPolicy
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, check_count
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
@@ -207,8 +207,7 @@ class Search:
         Raises:
             SettingsError: If ``n`` is not positive, or the predictor does not fit the strategy.
         """
-        if n < 1:
-            raise SettingsError(f"the number of architectures must be at least 1, got {n}")
+        check_count("the number of architectures", n)
         # Proposing can take long. Other processes that ask wait for it, those that tell do not.
         with self._asking, nullcontext() if self.folder is None else self.folder.asking():
             self.ledger.refresh()

@@ -83,8 +83,7 @@ class Finish:
         epochs: int | None = None,
         metric: str | None = None,
     ) -> None:
-        if top < 1:
-            raise SettingsError(f"top must be at least 1, got {top}")
+        check_count("top", top)
         if seeds < _FEWEST_SEEDS:
             raise SettingsError(
                 f"seeds must be at least {_FEWEST_SEEDS}, as a standard error is computed from "

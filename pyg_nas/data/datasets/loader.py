@@ -18,7 +18,7 @@ from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.data.separate import separate
 from torch_geometric.utils import cumsum
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import check_count
 
 _BLOCK_GRAPHS = 4_096  # gathered together; more would not fit into the processor's cache
 
@@ -56,8 +56,7 @@ class CollatedLoader:
         drop_last: bool = False,
         generator: torch.Generator | int | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise SettingsError(f"batch_size must be at least 1, got {batch_size}")
+        check_count("batch_size", batch_size)
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle

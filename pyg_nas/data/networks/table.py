@@ -91,6 +91,9 @@ class NetworkTable:
     thing: ClassVar = "network"
     """What a row is, in words for users."""
 
+    space: ClassVar[SearchSpace] = NETWORKS
+    """The vocabulary of whole networks."""
+
     def __init__(
         self,
         networks: NetworkArray,
@@ -110,11 +113,6 @@ class NetworkTable:
     def cells(self) -> NetworkArray:
         """The networks, for code that takes tables of cells too."""
         return self.networks
-
-    @property
-    def space(self) -> SearchSpace:
-        """The vocabulary of whole networks."""
-        return NETWORKS
 
     @property
     def hashes(self) -> NDArray[np.bytes_]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyg_nas.data.protocols.labels import LabelPolicy
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, check_count, quoted
 from pyg_nas.search.constraints import Constraints, allowed_cells, restrict
 from pyg_nas.search.domain import lists_networks
 from pyg_nas.search.evaluators.evaluator import Evaluator
@@ -74,8 +74,8 @@ def make_strategy(
         domain = restrict(evaluator, constraints)
         if method in ("evolution", "local"):  # cells without input and output cannot be moved
             domain.space.support.genotype(domain.cells[0], np.random.default_rng(0))
-    if n < 1 or k < 1:
-        raise SettingsError(f"n and k must be at least 1, got {n} and {k}")
+    check_count("n", n)
+    check_count("k", k)
     if method == "random":
         return RandomSearch(at_once=k)
     if method == "evolution":

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, check_count
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.mutation import Genotype
@@ -273,9 +273,8 @@ class PredictorSearch:
         max_seconds: float | None = None,
         predictor: str = "regressor",
     ) -> None:
-        for what, value in (("n", n), ("k", k)):
-            if value < 1:
-                raise SettingsError(f"{what} must be at least 1, got {value}")
+        check_count("n", n)
+        check_count("k", k)
         self.make_predictor = make_predictor
         self.n = n
         self.k = k
