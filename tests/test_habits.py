@@ -18,7 +18,7 @@ NOT_TESTED_ALONE = {
     "features/graph_block.py",  # test_graph_features
     "graphs/official_format.py",  # an interface; data/test_official_file uses it
     "spaces/nasbench101/features.py",  # test_graph_features
-    "spaces/nasbench201/support.py",  # test_edge_cell_support, for both spaces of its kind
+    "spaces/nasbench201/support.py",  # edge_cells/test_support, for both spaces of its kind
     "spaces/transnasbench101/support.py",
 }
 # Tests of several modules together.

@@ -12,7 +12,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.measure.propagation import BATCH_SIZE, PROPERTIES, propagation
-from pyg_nas.spaces.edge_cell_network import EdgeCellModule
+from pyg_nas.spaces.edge_cells.network import EdgeCellModule
 from pyg_nas.spaces.nasbench201.network import NASBench201Network, ReductionBlock
 
 NASBENCH201 = find_space("nasbench201").support

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.spaces.edge_cells import EdgeCells
+from pyg_nas.spaces.edge_cells.architectures import EdgeCells
 from pyg_nas.spaces.nasbench201.space import NASBENCH201
 from pyg_nas.spaces.nasbench201.text_form import format_text
 

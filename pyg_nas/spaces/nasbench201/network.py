@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.spaces.edge_cell_network import (
+from pyg_nas.spaces.edge_cells.network import (
     AveragePool,
     EdgeCellModule,
     ReluConvBn,

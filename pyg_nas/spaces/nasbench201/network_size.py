@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.spaces.edge_cell_size import Layers, convolution, dense
-from pyg_nas.spaces.edge_cells import KERNEL_SIZES
+from pyg_nas.spaces.edge_cells.architectures import KERNEL_SIZES
+from pyg_nas.spaces.edge_cells.network_size import Layers, convolution, dense
 
 OFFICIAL_SIZE = NetworkSize(stem_channels=16, num_stacks=3, modules_per_stack=5)
 """Size of the official networks on CIFAR-10."""

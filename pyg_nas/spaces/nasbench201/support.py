@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyg_nas.spaces.edge_cell_support import EdgeCellNetworks, EdgeCellSupport
+from pyg_nas.spaces.edge_cells.support import EdgeCellNetworks, EdgeCellSupport
 from pyg_nas.spaces.nasbench201.architectures import EDGE_CELLS, official_texts
 from pyg_nas.spaces.nasbench201.network_size import OFFICIAL_SIZE, layers
 from pyg_nas.spaces.nasbench201.space import NASBENCH201, NASBENCH201_BUDGETS, NUM_NASBENCH201_CELLS

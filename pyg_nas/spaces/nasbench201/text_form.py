@@ -6,7 +6,7 @@ A group for each of the nodes 1, 2 and 3, with the operation of the edge from ev
 from __future__ import annotations
 
 from pyg_nas.errors import CellError, quoted
-from pyg_nas.spaces.edge_cells import EDGES
+from pyg_nas.spaces.edge_cells.architectures import EDGES
 from pyg_nas.spaces.nasbench201.space import NASBENCH201
 
 _FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"

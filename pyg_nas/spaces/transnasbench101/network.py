@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.spaces.edge_cell_network import EdgeCellModule, ReluConvBn, retained_share
+from pyg_nas.spaces.edge_cells.network import EdgeCellModule, ReluConvBn, retained_share
 from pyg_nas.spaces.grouped_layers import GroupedBatchNorm, GroupedConv, GroupedNetwork, halvings
 from pyg_nas.spaces.transnasbench101.network_size import OFFICIAL_SIZE, STEM_STRIDE, cells_of
 

@@ -12,8 +12,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.spaces.edge_cell_size import Layers, convolution, dense
-from pyg_nas.spaces.edge_cells import EDGES, KERNEL_SIZES, SKIP
+from pyg_nas.spaces.edge_cells.architectures import EDGES, KERNEL_SIZES, SKIP
+from pyg_nas.spaces.edge_cells.network_size import Layers, convolution, dense
 
 OFFICIAL_SIZE = NetworkSize(
     stem_channels=64, num_stacks=3, modules_per_stack=2, num_labels=63, image_size=(256, 256)

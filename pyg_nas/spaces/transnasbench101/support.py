@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyg_nas.spaces.edge_cell_support import EdgeCellNetworks, EdgeCellSupport
-from pyg_nas.spaces.edge_cells import EdgeCells
+from pyg_nas.spaces.edge_cells.architectures import EdgeCells
+from pyg_nas.spaces.edge_cells.support import EdgeCellNetworks, EdgeCellSupport
 from pyg_nas.spaces.transnasbench101.network_size import OFFICIAL_SIZE, layers
 from pyg_nas.spaces.transnasbench101.space import NUM_TRANSNASBENCH101_CELLS, TRANSNASBENCH101
 from pyg_nas.spaces.transnasbench101.text_form import format_text, parse_text

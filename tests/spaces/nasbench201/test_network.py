@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.nasbench201.network import NASBench201Network
-from tests.spaces.test_edge_cell_network import (
+from tests.spaces.edge_cells.test_network import (
     ARCHITECTURES,
     batch_norm,
     cell_output,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.hashing import module_hashes
-from pyg_nas.spaces.edge_cells import EDGES, EdgeCells
+from pyg_nas.spaces.edge_cells.architectures import EDGES, EdgeCells
 from tests.conftest import SHARED_DATA
 
 FIVE = EdgeCells(("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"))

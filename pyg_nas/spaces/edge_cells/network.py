@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pyg_nas.spaces.edge_cells import EDGES, KERNEL_SIZES, NONE, SKIP
+from pyg_nas.spaces.edge_cells.architectures import EDGES, KERNEL_SIZES, NONE, SKIP
 from pyg_nas.spaces.grouped_layers import (
     CellLayer,
     GroupedBatchNorm,

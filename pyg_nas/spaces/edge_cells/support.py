@@ -1,4 +1,4 @@
-"""Support of the spaces of edge cells (:mod:`pyg_nas.spaces.edge_cells`)."""
+"""Support of the spaces of edge cells (:mod:`pyg_nas.spaces.edge_cells.architectures`)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pyg_nas.graphs.cell_network import NetworkSize, UniformWidth
 from pyg_nas.graphs.mutation import Genotype
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import Array, ExtraFeatures, SpaceSupport
-from pyg_nas.spaces.edge_cell_size import Layers
-from pyg_nas.spaces.edge_cells import EDGES, KERNEL_SIZES, NONE, EdgeCells
+from pyg_nas.spaces.edge_cells.architectures import EDGES, KERNEL_SIZES, NONE, EdgeCells
+from pyg_nas.spaces.edge_cells.network_size import Layers
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pyg_nas.spaces.edge_cell_network import EdgeCellModule, ReluConvBn
-from pyg_nas.spaces.edge_cells import EDGES
+from pyg_nas.spaces.edge_cells.architectures import EDGES
+from pyg_nas.spaces.edge_cells.network import EdgeCellModule, ReluConvBn
 from pyg_nas.spaces.grouped_layers import from_image, initialize_members, to_image
 
 ARCHITECTURES = ([3, 2, 4, 1, 3, 2], [0, 0, 0, 0, 0, 0], [0, 0, 3, 1, 2, 3], [1, 1, 1, 1, 1, 1])

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.spaces.edge_cell_size import convolution, dense
+from pyg_nas.spaces.edge_cells.network_size import convolution, dense
 
 
 def counted(layer: nn.Module, x: torch.Tensor) -> tuple[int, int]:

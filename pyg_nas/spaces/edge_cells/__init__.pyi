@@ -1,0 +1,10 @@
+from .architectures import EDGES as EDGES
+from .architectures import KERNEL_SIZES as KERNEL_SIZES
+from .architectures import NONE as NONE
+from .architectures import SKIP as SKIP
+from .architectures import EdgeCells as EdgeCells
+from .network import EdgeCellModule as EdgeCellModule
+from .network import ReluConvBn as ReluConvBn
+from .network_size import Layers as Layers
+from .support import EdgeCellNetworks as EdgeCellNetworks
+from .support import EdgeCellSupport as EdgeCellSupport
