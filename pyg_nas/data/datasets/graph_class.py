@@ -20,8 +20,8 @@ _RULE = (
 )
 
 
-def full_name(kind: type) -> str:
-    """Return the module and qualified name of a class."""
+def full_name(kind: Any) -> str:
+    """Return the module and qualified name of a class or function."""
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from pyg_nas.data.datasets.graph_class import full_name
+
 
 def describe(value: Any, within: tuple[int, ...] = ()) -> str:
     """Return a text that differs between different transforms and is the same in every process.
@@ -59,11 +61,11 @@ def describe(value: Any, within: tuple[int, ...] = ()) -> str:
             bound = [_content(cell) for cell in value.__closure__ or ()]
             held = part([value.__defaults__, value.__kwdefaults__, bound, vars(value)])
             if _is_library(value.__module__):
-                return f"{_full_name(value)}({held})"
-            return f"{_full_name(value)}({part(value.__code__)}, {held}, {_named(value, part)})"
+                return f"{full_name(value)}({held})"
+            return f"{full_name(value)}({part(value.__code__)}, {held}, {_named(value, part)})"
         case type():
             own = [base for base in value.__mro__ if not _is_library(base.__module__)]
-            return f"class {_full_name(value)}({part([_members(base) for base in own])})"
+            return f"class {full_name(value)}({part([_members(base) for base in own])})"
     slots = [slot for base in kind.__mro__ for slot in _slots(base)]
     state = getattr(value, "__dict__", None)
     if not slots and not isinstance(state, dict):
@@ -82,7 +84,7 @@ def _named(function: types.FunctionType, part: Any) -> str:
         owner = value if isinstance(value, (types.FunctionType, type)) else type(value)
         foreign = _is_library(owner.__module__) and type(value).__module__ != "builtins"
         by_name = foreign and not _is_picklable(value)
-        texts.append(f"{name} = {_full_name(owner) if by_name else part(value)}")
+        texts.append(f"{name} = {full_name(owner) if by_name else part(value)}")
     return "; ".join(texts)
 
 
@@ -106,10 +108,6 @@ def _is_picklable(value: Any) -> bool:
     except Exception:  # pickling may raise anything
         return False
     return True
-
-
-def _full_name(value: Any) -> str:
-    return f"{value.__module__}.{value.__qualname__}"
 
 
 def _content(cell: types.CellType) -> Any:
