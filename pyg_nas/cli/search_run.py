@@ -50,7 +50,7 @@ class SearchRun:
     def __call__(self, seed: int, out: Path) -> SearchFacts:
         """Search, or resume the search in the folder, and write its report."""
         from pyg_nas.report.search_facts import SearchFacts
-        from pyg_nas.report.search_summary import write_report
+        from pyg_nas.report.search_summary import write_search_summary
         from pyg_nas.search.loop import search as run_search
         from pyg_nas.search.search_folder.folder import SearchFolder
         from pyg_nas.search.search_folder.settings import SearchSettings
@@ -86,7 +86,7 @@ class SearchRun:
                     device = self.latency_device if is_device(self.latency_device) else None
                     write_latency(out, self.evaluator, self.latencies, result, device)
                 facts = SearchFacts(result, latency=stored_latency(out))
-                write_report(out, facts, settings)
+                write_search_summary(out, facts, settings)
         self.logger.on_end(_end_figures(result))
         return facts
 

@@ -79,7 +79,7 @@ def read_regular(path: AnyPath, most_bytes: int, failure: Failure = SettingsErro
     return content
 
 
-def file_blocks(path: AnyPath, failure: Failure = SettingsError) -> Iterator[bytes]:
+def byte_blocks(path: AnyPath, failure: Failure = SettingsError) -> Iterator[bytes]:
     """Yield the content of a regular file in blocks of at most 1 MiB.
 
     Raises:
@@ -97,10 +97,10 @@ def file_digest(path: AnyPath, failure: Failure = SettingsError) -> bytes:
     """Return the SHA-256 digest of a regular file's content.
 
     Raises:
-        failure: As :func:`file_blocks`.
+        failure: As :func:`byte_blocks`.
     """
     digest = hashlib.sha256()
-    for block in file_blocks(path, failure):
+    for block in byte_blocks(path, failure):
         digest.update(block)
     return digest.digest()
 

@@ -16,7 +16,7 @@ from pyg_nas.metrics.regression import are_fractions, regression_metrics
 from pyg_nas.predictors.validation import numbers
 
 
-class Compared(NamedTuple):
+class ComparedRows(NamedTuple):
     """Rows of a table that a model is compared with.
 
     Args:
@@ -77,7 +77,7 @@ def compared_rows(
     table: AnyTable,
     split: str | None = None,
     label: LabelPolicy | None = None,
-) -> Compared:
+) -> ComparedRows:
     """Return the rows of a table that a model is compared with.
 
     Args:
@@ -103,7 +103,7 @@ def compared_rows(
         raise SettingsError(
             f"split {protocol.evaluate!r} has no measured cell that the model was not trained on"
         )
-    return Compared(protocol, rows, labels, left_out)
+    return ComparedRows(protocol, rows, labels, left_out)
 
 
 def evaluate_scores(table: AnyTable, scores: ArrayLike, protocol: Protocol) -> Evaluation:

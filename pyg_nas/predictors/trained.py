@@ -16,7 +16,7 @@ from pyg_nas.data.protocols.protocol import Protocol
 from pyg_nas.data.tables.sources import AnyTable
 from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.predictors.evaluation import Compared, Evaluation, compared_rows, has_fractions
+from pyg_nas.predictors.evaluation import ComparedRows, Evaluation, compared_rows, has_fractions
 from pyg_nas.predictors.predictions import checked_predictions
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
 from pyg_nas.predictors.storage.folder import load_described, save_model
@@ -102,7 +102,7 @@ class TrainedPredictor(WithProtocol):
         own = self.require_protocol()
         return self.compare(table, compared_rows(own, self.training_hashes, table, split, label))
 
-    def compare(self, table: AnyTable, compared: Compared) -> Evaluation:
+    def compare(self, table: AnyTable, compared: ComparedRows) -> Evaluation:
         """Compare predictions with rows of a table that :func:`.compared_rows` has returned."""
         protocol, rows, labels, left_out = compared
         predicted = checked_predictions(

@@ -25,7 +25,9 @@ CURVES, DRAWING, REPORT = "curves.svg", "answer.svg", "report.md"
 _FEWEST_WITHOUT_DECIMALS = 100
 
 
-def write_report(folder: Path, facts: SearchFacts, settings: SearchSettings) -> dict[str, Any]:
+def write_search_summary(
+    folder: Path, facts: SearchFacts, settings: SearchSettings
+) -> dict[str, Any]:
     """Write ``answer.json``, ``answer.svg``, ``curves.svg``, Pareto plots and ``report.md``.
 
     Args:

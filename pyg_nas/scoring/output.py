@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyg_nas.data.tables.scores_file import write_columns
+from pyg_nas.data.tables.scores_file import write_blocks
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.arrow import import_pyarrow
 from pyg_nas.io.files import atomic_path
@@ -61,7 +61,7 @@ def write_file(path: str | os.PathLike[str], blocks: Iterator[Columns]) -> None:
     if ending == ARROW:
         _write_arrow(path, names, blocks)
     else:
-        write_columns(path, names, blocks)
+        write_blocks(path, names, blocks)
 
 
 def _write_arrow(path: str | os.PathLike[str], names: list[str], blocks: Iterator[Columns]) -> None:

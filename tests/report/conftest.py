@@ -17,7 +17,7 @@ from pyg_nas.predictors.gnn.gcn import GCNRegressor
 from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.report import write_report
 from pyg_nas.report.search_facts import SearchFacts
-from pyg_nas.report.search_summary import write_report as write_search
+from pyg_nas.report.search_summary import write_search_summary
 from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import RandomSearch
@@ -85,7 +85,7 @@ def search_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = {"strategy": strategy.describe(), "evaluator": evaluator.describe(), "seed": 5}
     record = SearchFolder(folder, settings, table.space)
     facts = SearchFacts(search(strategy, evaluator, 40, 5, folder=record))
-    write_search(folder, facts, record.settings)
+    write_search_summary(folder, facts, record.settings)
     return folder
 
 

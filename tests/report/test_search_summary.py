@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.report.search_facts import SearchFacts
-from pyg_nas.report.search_summary import write_report
+from pyg_nas.report.search_summary import write_search_summary
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.history import History
 from pyg_nas.search.result import SearchResult
@@ -29,7 +29,7 @@ def test_the_report_shows_the_pictures_of_its_folder(search_source: Path) -> Non
 
 
 def test_a_search_without_queries_has_a_report(tmp_path: Path) -> None:
-    summary = write_report(tmp_path, EMPTY, SearchSettings({}))
+    summary = write_search_summary(tmp_path, EMPTY, SearchSettings({}))
     assert summary["answer"] is None
     assert "No trained cell" in (tmp_path / "report.md").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answer.json", "report.md"]
@@ -40,7 +40,7 @@ def test_settings_of_any_names_and_depth_stay_text(tmp_path: Path, depth: int) -
     nested: object = HOSTILE
     for _ in range(depth):
         nested = {HOSTILE: nested}
-    write_report(tmp_path, EMPTY, SearchSettings({HOSTILE: nested}))
+    write_search_summary(tmp_path, EMPTY, SearchSettings({HOSTILE: nested}))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     settings = text.split("## Settings")[1].strip("\n")
     assert all(line.startswith("    ") for line in settings.splitlines())

@@ -14,7 +14,7 @@ from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.report.search_facts import SearchFacts
-from pyg_nas.report.search_summary import write_report
+from pyg_nas.report.search_summary import write_search_summary
 from pyg_nas.report.searches import search_page
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.domain import Domain
@@ -72,7 +72,7 @@ def test_a_stored_search_for_a_cost_reads_the_same(table: Table, tmp_path: Path)
     folder = SearchFolder(tmp_path, settings, table.space)
     result = search(strategy, evaluator, 20, seed=1, folder=folder)
     with undrawn():
-        write_report(tmp_path, SearchFacts(result), settings)
+        write_search_summary(tmp_path, SearchFacts(result), settings)
     stored = StoredSearch.read(tmp_path).result
     assert stored.goal == Goal("latency", "s", larger_is_better=False)
     assert stored.answer == result.answer

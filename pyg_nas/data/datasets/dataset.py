@@ -26,7 +26,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.json_reader import parse_json
-from pyg_nas.io.regular_files import file_blocks
+from pyg_nas.io.regular_files import byte_blocks
 
 _FORMAT = 4  # part of every processed file's name
 _GRAPH_ARRAYS = tuple(field.name for field in fields(RaggedGraphs))
@@ -178,7 +178,7 @@ def _digest(
     digest.update(repr((_FORMAT, label and label.to_dict())).encode())
     digest.update(transforms.encode())
     if isinstance(source, Path):
-        for block in file_blocks(source, TableError):
+        for block in byte_blocks(source, TableError):
             digest.update(block)
     else:
         cells = source.cells if isinstance(source, Table) else source

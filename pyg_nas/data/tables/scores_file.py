@@ -49,7 +49,7 @@ def write_scores(
     columns = {"hash": hashes, "score": scores, **(further or {})}
     blocks = (order[start : start + _BLOCK_ROWS] for start in range(0, len(order), _BLOCK_ROWS))
     names = ("hash", "score", "row", *(further or {}))
-    write_columns(
+    write_blocks(
         path,
         names,
         (
@@ -59,7 +59,7 @@ def write_scores(
     )
 
 
-def write_columns(
+def write_blocks(
     path: str | os.PathLike[str], names: Sequence[str], blocks: Iterable[Columns]
 ) -> None:
     """Write blocks of rows one after another.

@@ -22,7 +22,7 @@ from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
 from pyg_nas.predictors.cost.operation_times import OperationTimes, other_labels
-from pyg_nas.predictors.gaussian_process.regressor import MOST_CELLS, GaussianProcess
+from pyg_nas.predictors.gaussian_process.regressor import MOST_TRAINING_CELLS, GaussianProcess
 from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.networks.regressor import NetworkFeatureVersion, Networks, as_networks
 from pyg_nas.predictors.parameter_rules import LATENCY_RULES
@@ -132,9 +132,10 @@ class LatencyRegressor(CellRegressor):
         networks = as_networks(X)
         labels = positive_labels(y, len(networks))
         elsewhere = other_labels(others, len(networks))
-        if not self.least_cells <= len(networks) <= MOST_CELLS:
+        if not self.least_cells <= len(networks) <= MOST_TRAINING_CELLS:
             raise SettingsError(
-                f"{self.least_cells} to {MOST_CELLS:,} networks are needed, got {len(networks):,}"
+                f"{self.least_cells} to {MOST_TRAINING_CELLS:,} networks are needed, got "
+                f"{len(networks):,}"
             )
         work = _Work.of(networks)
         listed = np.asarray(networks.hashes if groups is None else groups)

@@ -50,7 +50,7 @@ from pyg_nas.spaces.modules.space import NETWORKS
 GROUPS = ("graph", "walks", "flow", "pooled")
 _RELEVANCE = ("graph", "walks")
 _FEWEST_HALVED = 450  # cells of a tuning whose first steps take half of them
-MOST_CELLS = 20_000
+MOST_TRAINING_CELLS = 20_000
 """Largest number of training cells: a fit to ``N`` cells needs about 10 ``N``² bytes, here 4 GB."""
 
 _ALL_GROUPS = (*GROUPS, ZERO_COST_GROUP, TRANSFER_GROUP, PATH_GROUP)
@@ -61,12 +61,12 @@ def check_not_too_many(cells: CellArray) -> None:
     """Check that a process can be fitted to cells, before their features are computed.
 
     Raises:
-        SettingsError: If there are more than :data:`MOST_CELLS`.
+        SettingsError: If there are more than :data:`MOST_TRAINING_CELLS`.
     """
-    if len(cells) > MOST_CELLS:
+    if len(cells) > MOST_TRAINING_CELLS:
         raise SettingsError(
-            f"a Gaussian process is fitted to at most {MOST_CELLS:,} cells (its matrices grow with "
-            f"their square), got {len(cells):,}: train on a part of them"
+            f"a Gaussian process is fitted to at most {MOST_TRAINING_CELLS:,} cells (its matrices "
+            f"grow with their square), got {len(cells):,}: train on a part of them"
         )
 
 
@@ -153,7 +153,7 @@ class GaussianProcess(CellRegressor):
 
         Raises:
             SettingsError: If a label or weight is not finite, a setting is outside its rule or
-                there are more than :data:`MOST_CELLS` cells.
+                there are more than :data:`MOST_TRAINING_CELLS` cells.
         """
         cells, labels, weights = weighted_cells(X, y, sample_weight)
         check_not_too_many(cells)

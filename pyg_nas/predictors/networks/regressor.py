@@ -18,7 +18,7 @@ from pyg_nas.features.graph_features import check_feature_version
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.baselines import FeatureRegressor, boosted_trees, random_forest
-from pyg_nas.predictors.gaussian_process.regressor import MOST_CELLS, GaussianProcess
+from pyg_nas.predictors.gaussian_process.regressor import MOST_TRAINING_CELLS, GaussianProcess
 from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.parameter_rules import NETWORKS_RULES
 from pyg_nas.predictors.storage.state import Array, FittedState
@@ -156,9 +156,9 @@ class NetworkRegressor(CellRegressor):
             self.targets_, self.weights_ = labels, weights
             self._fit_trees()
             return self
-        if len(networks) > MOST_CELLS:
+        if len(networks) > MOST_TRAINING_CELLS:
             raise SettingsError(
-                f"a Gaussian process is fitted to at most {MOST_CELLS:,} networks, "
+                f"a Gaussian process is fitted to at most {MOST_TRAINING_CELLS:,} networks, "
                 f"got {len(networks):,}: train on a part of them, or use boosted-trees"
             )
         self.process_ = GaussianProcess(random_state=self.random_state).fit_features(

@@ -17,7 +17,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.locks import SignedLock
-from pyg_nas.io.regular_files import file_blocks
+from pyg_nas.io.regular_files import byte_blocks
 from pyg_nas.search.search_folder.settings import SETTINGS, SearchSettings, check_no_model
 
 QUERIES, ANSWER = "queries.jsonl", "answer.json"
@@ -120,7 +120,7 @@ class SearchFolder:
     def count(self) -> int:
         """Return how many queries are recorded."""
         path = self.path / QUERIES
-        return sum(block.count(b"\n") for block in file_blocks(path)) if path.exists() else 0
+        return sum(block.count(b"\n") for block in byte_blocks(path)) if path.exists() else 0
 
 
 def check_search_folder(path: str | os.PathLike[str]) -> None:

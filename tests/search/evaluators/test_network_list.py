@@ -13,7 +13,7 @@ from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.report.search_facts import SearchFacts
-from pyg_nas.report.search_summary import write_report
+from pyg_nas.report.search_summary import write_search_summary
 from pyg_nas.report.searches import search_page
 from pyg_nas.report.seed_summary import write_seeds
 from pyg_nas.search.ask_tell import Search
@@ -130,7 +130,7 @@ def test_reports_and_errors_name_networks(tmp_path: Path) -> None:
     evaluator.save(tmp_path)
     folder = SearchFolder(tmp_path, settings, evaluator.domain.space)
     result = run_search(strategy, evaluator, 16, folder=folder)
-    write_report(tmp_path, SearchFacts(result), settings)
+    write_search_summary(tmp_path, SearchFacts(result), settings)
     best = result.history[int(result.history.accuracies.argmax())].cell.operations[0]
     text = (tmp_path / "report.md").read_text().split("## Settings")[0]
     assert f"| network | {best} |" in text
