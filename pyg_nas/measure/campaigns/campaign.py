@@ -69,7 +69,8 @@ def measure_cells(
         seeds: Number of runs at each budget, or their seeds.
         journal: Stores the runs; by default a temporary file that is deleted at the end.
         executor: Distributes the work; by default one job at a time in this process.
-        retries: How often a failed job is tried again.
+        retries: How often a failed job is tried again, unless it would fail in the same way: a
+            diverging training, or an error of the user's metric.
         on_progress: Called at the start and after each job.
         clock: ``"wall"`` or ``"cpu"``: the clock of the table's training time.
 
@@ -78,8 +79,8 @@ def measure_cells(
 
     Raises:
         MeasureError: If the request or ``clock`` is malformed, a cell is too wide for the task's
-            networks, or a job failed more than ``retries`` times; it names the cells, and all other
-            runs are in the journal.
+            networks, or all tries of a job failed; it names the cells, and all other runs are in
+            the journal.
     """
     check_clock(clock)
     executor = executor or Executor()
@@ -94,7 +95,7 @@ def measure_cells(
             )
         campaign = _Campaign(cells, budgets, listed, journal, on_progress)
         train_missing(campaign.missing(), listed, task, journal, executor, retries, campaign.on_end)
-        campaign.raise_failures(retries + 1)
+        campaign.raise_failures()
         return journal.to_table(budgets, listed, cells, clock)
 
 
@@ -142,9 +143,10 @@ def train_missing(
 
     Args:
         seeds: Seeds of the runs of each pair.
-        retries: How often a failed job is tried again.
+        retries: How often a failed job is tried again, unless it would fail in the same way: a
+            diverging training, or an error of the user's metric.
         on_end: Called with a pair when all of its runs are in the journal (and None), or when its
-            job failed more than ``retries`` times (and the error).
+            job failed in its last try (and the error).
 
     Raises:
         MeasureError: If the journal is of another task.
@@ -207,11 +209,13 @@ class _Missing:
             return
         key = job.cell.hash, job.budget
         self._failures[key] += 1
-        if self._failures[key] <= self.retries:
+        tries = self._failures[key]
+        if tries <= self.retries and not outcome.is_final:
             self.again.append(job)
         else:
             self.journal.release(job)
-            self.on_end(job.cell, job.budget, outcome.error)
+            tried = f" (tried {counted(tries, 'time')})" if tries > 1 else ""
+            self.on_end(job.cell, job.budget, outcome.error + tried)
 
     def _end_if_finished(self, cell: Cell, budget: int) -> None:
         if {run.seed for run in self.journal.runs(cell, budget)} >= set(self.seeds):
@@ -266,7 +270,7 @@ class _Campaign:
         failed = len(self.failures) * len(self.seeds)
         self.on_progress(CampaignProgress(self.epochs, self.total, len(self.finished), failed))
 
-    def raise_failures(self, tries: int) -> None:
+    def raise_failures(self) -> None:
         """Raise an error that names every cell given up."""
         if not self.failures:
             return
@@ -275,6 +279,6 @@ class _Campaign:
             for (digest, budget), error in self.failures.items()
         ]
         raise MeasureError(
-            f"{counted(len(lines), 'job')} failed {counted(tries, 'time')}, everything else is in "
-            f"{self.journal.path}: " + "; ".join(lines)
+            f"{counted(len(lines), 'job')} failed, everything else is in {self.journal.path}: "
+            + "; ".join(lines)
         )

@@ -73,11 +73,13 @@ class JobOutcome:
     Args:
         runs: Its finished runs, none if it failed.
         error: The error, None if there was none.
+        is_final: Whether another try with the same seeds would end in the same error.
     """
 
     job: Job
     runs: tuple[Run, ...]
     error: str | None = None
+    is_final: bool = False
 
 
 def attempt(
@@ -98,7 +100,7 @@ def attempt(
                 open_space(space)
             return JobOutcome(job, tuple(train(job.cell, task, job.budget, job.seeds, device)))
     except PygNasError as error:  # its message says all
-        return JobOutcome(job, (), one_line(error))
+        return JobOutcome(job, (), one_line(error), is_final=True)
     except (Exception, SystemExit) as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"

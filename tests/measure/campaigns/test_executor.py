@@ -89,13 +89,29 @@ def test_a_job_that_keeps_failing_is_reported_by_cell_and_the_others_are_kept(tm
             measure_cells(CELLS, task, BUDGETS, 2, journal, retries=1)
         message = str(caught.value)
         assert f"cell {victim.hash} at 3 epochs: RuntimeError" in message
-        assert "1 job failed 2 times" in message
+        assert message.startswith("1 job failed, everything else is in ")
+        assert message.endswith("(tried 2 times)")
         assert len(list(tmp_path.glob("mark*"))) == 2
         finished = journal.finished()
         assert len(finished) == 4 * 2 * 2 - 2
         assert not any(digest == victim.hash and budget == 3 for digest, budget, _ in finished)
         # Its claim was given back: another try is possible at once.
         assert journal.claim(victim, 3, (0, 1)) == (0, 1)
+
+
+def test_a_job_that_would_fail_in_the_same_way_is_not_tried_again(
+    tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+):
+    trained = []
+
+    def diverges(cell: Cell, *_: object) -> None:
+        trained.append(cell.hash)
+        raise MeasureError("training diverged")
+
+    monkeypatch.setattr("pyg_nas.measure.training.trainer.train", diverges)
+    with pytest.raises(MeasureError, match=r"at 1 epoch: training diverged$"):
+        measure_cells(CELLS[:1], tiny_task, (1,), 2, retries=5)
+    assert trained == [CELLS[0].hash]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")

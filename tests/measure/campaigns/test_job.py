@@ -26,11 +26,13 @@ def test_an_error_is_the_outcome_and_threads_are_restored(
     assert outcome.runs == ()
     assert outcome.error is not None
     assert outcome.error.startswith("RuntimeError: no memory (test_job.py:")
+    assert not outcome.is_final
     assert torch.get_num_threads() == before
 
     def refuses(*_: object) -> None:
         raise MeasureError("metric x: must give a finite number, got nan")
 
     monkeypatch.setattr("pyg_nas.measure.training.trainer.train", refuses)
-    error = jobs.attempt(tiny_task, job, "cpu", threads=1).error
-    assert error == "metric x: must give a finite number, got nan"
+    outcome = jobs.attempt(tiny_task, job, "cpu", threads=1)
+    assert outcome.error == "metric x: must give a finite number, got nan"
+    assert outcome.is_final
