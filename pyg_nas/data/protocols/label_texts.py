@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,17 @@ UNITS = "units"
 UNITS_OF_PROFILES = {"latency": "s", "latency_spread": "s", "peak_memory": "bytes"}
 """Units of the targets of :func:`~pyg_nas.measure.profiles.profile.profile_networks`."""
 
+_UNITS = ("s", "ms", "us", "ns", "J", "mJ", "W", "mW", "bytes", "kB", "MB", "GB")
+# latency_ms, latency (ms), latency [ms]
+_WITH_UNIT = re.compile(rf"(.+?) ?[ (\[]({'|'.join(_UNITS)})[)\]]?", re.IGNORECASE)
+
 
 def label_words(table: AnyTable, policy: LabelPolicy) -> str:
     """Return the name of a label in words, without its unit.
 
     The table of a task with another metric than accuracy has its name.
     """
-    name, score = policy.metric.replace("_", " "), table.about.get(SCORE)
+    name, score = _name_and_unit(table, policy)[0], table.about.get(SCORE)
     is_own = policy.is_accuracy and isinstance(score, str)
     return name.replace("accuracy", str(score)) if is_own else name
 
@@ -40,13 +45,26 @@ def label_unit(table: AnyTable, policy: LabelPolicy) -> str:
     """Return the unit of a label: that of training time, of a profile's targets, or of the table's.
 
     It is empty if it is not known, and for fractions. A table has ``units`` of its targets, by
-    their names, in its description.
+    their names, in its description; the name of a cost may end in its unit, as ``latency_ms`` or
+    ``latency (ms)``.
     """
+    return _name_and_unit(table, policy)[1]
+
+
+def _name_and_unit(table: AnyTable, policy: LabelPolicy) -> tuple[str, str]:
+    """Return the name of a label in words, without its unit, and the unit or an empty text."""
+    name = policy.metric.replace("_", " ")
     if policy.metric == "training_time":
-        return "s"
+        return name, "s"
     units = table.about.get(UNITS, UNITS_OF_PROFILES if "reference_seconds" in table.about else {})
     unit = units.get(policy.metric) if isinstance(units, dict) else None
-    return unit if isinstance(unit, str) else ""
+    if isinstance(unit, str):
+        return name, unit
+    found = None if policy.larger_is_better else _WITH_UNIT.fullmatch(name)
+    if found is None:
+        return name, ""
+    words, end = found.groups()
+    return words, next(unit for unit in _UNITS if unit.lower() == end.lower())
 
 
 def fallback_note(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
@@ -23,7 +24,8 @@ FAILED_BELOW = 0.2
 # A target whose name has one of these words is a cost: smaller is better.
 _COSTS = {
     *("time", "seconds", "latency", "energy", "power", "memory", "size", "loss", "error"),
-    *("parameters", "params", "flops", "macs"),
+    *("parameters", "params", "flops", "macs", "runtime", "duration", "perplexity"),
+    *("mse", "rmse", "mae"),
 }
 _FEW_LOST, _MANY_LOST = 10, 0.05
 
@@ -81,7 +83,8 @@ class LabelPolicy:
 
         Targets are costs if their names have a word such as ``latency`` or ``loss``.
         """
-        return self.is_accuracy or not _COSTS.intersection(self.metric.lower().split("_"))
+        words = re.split("[^a-z]+", self.metric.lower())
+        return self.is_accuracy or not _COSTS.intersection(words)
 
     def apply(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return one label per cell, ``[N]``, computed from the runs ``[N, S]`` of its metric.

@@ -24,6 +24,14 @@ from pyg_nas.graphs.enumeration import sample_cells
         ({"units": {"latency": 3}}, "latency", "latency"),
         ({"units": "ms"}, "latency", "latency"),
         ({"score": "R²"}, "validation_accuracy", "validation R²"),
+        ({}, "latency_ms", "latency, ms"),
+        ({}, "edgegpu_energy_mj", "edgegpu energy, mJ"),
+        ({}, "energy (mJ)", "energy, mJ"),
+        ({}, "Latency [ms]", "Latency, ms"),
+        ({"units": {"latency_ms": "s"}}, "latency_ms", "latency ms, s"),
+        ({}, "images_s", "images s"),  # no cost: images of a scene, perhaps
+        ({}, "latency", "latency"),
+        ({}, "ms", "ms"),
     ],
 )
 def test_names_of_labels_have_known_units(about: Any, metric: str, name: str) -> None:

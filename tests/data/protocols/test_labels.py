@@ -239,6 +239,7 @@ def test_a_target_is_a_label_as_it_is() -> None:
     ("metric", "larger"),
     [
         *[("latency_raspi4", False), ("energy", False), ("val_loss", False), ("macs", False)],
+        *[("energy (mJ)", False), ("edge-gpu latency", False), ("RMSE", False)],
         *[("auc", True), ("pgd_accuracy", True), ("throughput", True), ("lossless", True)],
     ],
 )
