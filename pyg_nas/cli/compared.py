@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from pyg_nas.cli.options import check_label, chosen_label, import_own, refuse, seed_option
+from pyg_nas.cli.options import (
+    check_drawn,
+    check_label,
+    chosen_label,
+    import_own,
+    refuse,
+    seed_option,
+)
 from pyg_nas.cli.progress import working
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
@@ -138,6 +145,7 @@ def compare_with_table(
             "of rows or hashes, or none"
         )
     protocol = Protocol(train, split, split_seed)
+    check_drawn(split_seed, train, split)
     check_label(*label)
     opened = open_any_table(first, space)
     protocol = replace(protocol, label=chosen_label(opened.default_label, *label))

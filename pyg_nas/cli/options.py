@@ -234,6 +234,22 @@ def check_split_seed(task: str, split_seed: int) -> None:
         raise SettingsError(f"--split-seed {split_seed}: {task} is always split in the same way")
 
 
+def check_drawn(split_seed: int, *splits: str) -> None:
+    """Refuse a random seed of splits that have the same cells with every seed.
+
+    Raises:
+        SettingsError: If one is given and no split depends on it.
+    """
+    from pyg_nas.data.protocols.protocol import UNTRAINED
+    from pyg_nas.data.protocols.splits import is_random
+
+    if split_seed and not any(split != UNTRAINED and is_random(split) for split in splits):
+        named = " and ".join(dict.fromkeys(splits))
+        raise SettingsError(
+            f"--split-seed {split_seed}: {named} has the same cells with every random seed"
+        )
+
+
 def check_table_output(path: Path, *inputs: str | Path | None) -> None:
     """Check that a table can be written, before the work that produces it.
 

@@ -99,7 +99,7 @@ def ask(
     Example: pyg-nas ask my-search --n 8
     """
     from pyg_nas.search.ask_tell import Search
-    from pyg_nas.search.search_folder.settings import SETTINGS, SearchSettings
+    from pyg_nas.search.search_folder.settings import SETTINGS
 
     check_device(device)
     if networks is None:
@@ -109,12 +109,6 @@ def ask(
         }
         refuse(of_networks, "is for networks: give --networks too")
     is_new = not (folder / SETTINGS).exists()
-    used = method if is_new or method is not None else SearchSettings.read(folder).method
-    if used not in (None, "predictor"):
-        of_predictor = {"--start": start, "--recipe": recipe, "--acquisition": acquisition}
-        note_unused(of_predictor, f"for the method predictor, got {used}")
-        if used != "random":
-            note_unused({"--refit": refit}, f"for the methods predictor and random, got {used}")
     listed = None
     if networks is not None:
         from pyg_nas.predictors.networks.lists import read_candidates
@@ -137,6 +131,12 @@ def ask(
     given = {name: value for name, value in given.items() if value is not None}
     with working("choosing architectures"):
         search = Search.open(folder, device, **given)
+        used = search.strategy.describe()["method"]
+        if used != "predictor":
+            of_predictor = {"--start": start, "--recipe": recipe, "--acquisition": acquisition}
+            note_unused(of_predictor, f"for the method predictor, got {used}")
+            if used != "random":
+                note_unused({"--refit": refit}, f"for the methods predictor and random, got {used}")
         candidates = search.ask(n, reissue_after=reissue_after)
     if is_new:  # on stderr, where a mistyped folder is seen and no script reads
         listed_space = search.evaluator.domain.space.name

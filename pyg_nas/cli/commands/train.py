@@ -16,8 +16,10 @@ from pyg_nas.cli.options import (
     Log,
     SplitSeed,
     TablePath,
+    check_drawn,
     check_label,
     chosen_label,
+    refuse,
     seed_option,
 )
 from pyg_nas.cli.progress import progress_bar
@@ -89,6 +91,7 @@ def train(
     from pyg_nas.predictors.trained import TrainedPredictor
 
     Protocol(train=split, split_seed=split_seed)
+    check_drawn(split_seed, split)
     check_label(metric, budget, run)
     check_recipe(recipe or DEFAULT_RECIPE)
     check_learning_rate(lr)
@@ -106,6 +109,8 @@ def train(
         if changed:
             check_epochs(chosen)
     check_subject(chosen, is_of_networks)
+    if is_of_networks:
+        refuse({"--space": space}, f"is for cells, {table} is a table of networks")
     protocol = Protocol(train=split, split_seed=split_seed, label=label)
     # What the table lacks is refused before torch is imported.
     cells = len(protocol.apply(opened).train)

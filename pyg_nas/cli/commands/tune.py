@@ -8,7 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from pyg_nas.cli.console import print_line, print_table, resumable
-from pyg_nas.cli.options import Device, GraphSpace, Jobs, SplitSeed, TablePath, seed_option
+from pyg_nas.cli.options import (
+    Device,
+    GraphSpace,
+    Jobs,
+    SplitSeed,
+    TablePath,
+    check_drawn,
+    seed_option,
+)
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
@@ -55,6 +63,7 @@ def tune(
     from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 
     Protocol(train=split, split_seed=split_seed)
+    check_drawn(split_seed, split)
     check_recipe(recipe)
     check_subject(recipe, of_networks=False)  # open_table refuses tables of networks
     check_device(device)

@@ -10,7 +10,7 @@ from pyg_nas.data.graph_files.jsonl import PLAIN, read_graphs
 from pyg_nas.data.networks.table import NetworkTable, is_network_table
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import TableError
-from pyg_nas.graphs.registry import open_space
+from pyg_nas.graphs.registry import open_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.regular_files import check_regular
 
@@ -78,6 +78,9 @@ def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = N
             f"predict, plot, report, search and table take both"
         )
     table = Table.load(path)
-    if named is not None and table.space != named:
-        raise TableError(f"{path}: its cells are of {table.space.name!r}, not of {space!r}")
+    wanted = named or space
+    is_plain = wanted == PLAIN and table.space.name not in space_names()
+    if wanted not in (None, table.space) and not is_plain:
+        name = wanted.name if isinstance(wanted, SearchSpace) else wanted
+        raise TableError(f"{path}: its cells are of {table.space.name!r}, not of {name!r}")
     return table

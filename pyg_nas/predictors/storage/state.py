@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _VALUES = "values"
+_DECLARED = {
+    "arrays": 'an Array each, as Array("float64", ("d",))',
+    "values": "a type of pydantic each, as float",
+    "parts": "True where the part is required, else False",
+}
 
 Space = Annotated[
     Any, PlainValidator(SearchSpace.from_dict), PlainSerializer(lambda space: space.to_dict())
@@ -84,12 +89,32 @@ class FittedState:
         values: Pydantic types of other values by name; stored as JSON.
         parts: Fitted estimators inside, by name; True where a part is required.
         networks: Fitted networks.
+
+    Raises:
+        ModelError: If one is of another kind.
     """
 
     arrays: Mapping[str, Array] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     parts: Mapping[str, bool] = field(default_factory=dict)
     networks: Networks | None = None
+
+    def __post_init__(self) -> None:
+        for what, kind in (("arrays", Array), ("values", object), ("parts", bool)):
+            given = getattr(self, what)
+            if not isinstance(given, Mapping) or not all(
+                isinstance(name, str) and not name.endswith("_") and isinstance(value, kind)
+                for name, value in given.items()
+            ):
+                raise ModelError(
+                    f"fitted_state: {what} must be a dictionary from names, those of fitted "
+                    f"attributes without the last underscore, to {_DECLARED[what]}, got "
+                    f"{quoted(given)}"
+                )
+        if not isinstance(self.networks, Networks | None):
+            raise ModelError(
+                f"fitted_state: networks must be a Networks, got {quoted(self.networks)}"
+            )
 
 
 def read_parts(estimator: Any) -> dict[str, Any]:

@@ -71,11 +71,11 @@ def test_a_registered_class_is_stored_and_read(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("unregistered")
 def test_a_declared_attribute_that_fit_does_not_set_is_named(tmp_path: Path) -> None:
     class Misnamed(EdgeLine):
-        fitted_state = FittedState(arrays={"line_": Array("float64", (2,))})
+        fitted_state = FittedState(arrays={"slope": Array("float64", (2,))})
 
     register_estimator(Misnamed)
     with pytest.raises(
-        ModelError, match="Misnamed cannot be stored: no attribute line__, which its"
+        ModelError, match="Misnamed cannot be stored: no attribute slope_, which its"
     ):
         save_model(Misnamed().fit(CELLS, Y), tmp_path / "m")
     assert not (tmp_path / "m").exists()

@@ -122,3 +122,22 @@ def test_parts_are_those_declared() -> None:
     for wrong in ({}, {"first": 1, "third": 2}):
         with pytest.raises(ModelError, match="has the parts first, second"):
             write_state(Fitted(), tensors, values, wrong)
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"arrays": ("w_",)}, r"arrays must be a dictionary .* an Array each, .* got \('w_',\)$"),
+        ({"arrays": {"w": "float64"}}, r"arrays must be .* got \{'w': 'float64'\}$"),
+        (
+            {"arrays": {"w_": Array("float64")}},
+            "arrays .* without the last underscore",
+        ),
+        ({"values": ["mean"]}, "values must be a dictionary .* a type of pydantic each"),
+        ({"parts": {"inner": None}}, "parts must be a dictionary .* True where the part"),
+        ({"networks": "network"}, "networks must be a Networks, got 'network'"),
+    ],
+)
+def test_a_state_that_is_declared_in_another_way_is_named(declared: Any, message: str) -> None:
+    with pytest.raises(ModelError, match=f"^fitted_state: {message}"):
+        FittedState(**declared)
