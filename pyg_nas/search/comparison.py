@@ -114,10 +114,11 @@ def _names(settings: Sequence[SearchSettings]) -> list[str]:
     """Names of methods, with the settings in which searches of one method differ."""
     names = []
     for one in settings:
-        own = one.strategy
-        others = [other.strategy for other in settings if other.method == one.method]
+        own = one.strategy_as_options()
+        others = [other.strategy_as_options() for other in settings if other.method == one.method]
         differing = [key for key in own if any(other.get(key) != own[key] for other in others)]
-        differences = [f"{key} {own[key]}" for key in differing]
+        # The value of the predictor names it: recipe fast.
+        differences = [f"{key} {own[key]}".removeprefix("predictor ") for key in differing]
         if any(other.early_stopping != one.early_stopping for other in settings):
             differences.append(f"{'with' if one.early_stopping else 'no'} early stopping")
         shown = ", ".join(differences)

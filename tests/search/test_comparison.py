@@ -72,6 +72,22 @@ def test_methods_of_different_length_are_also_compared_at_equal_cost(tmp_path: P
     assert "local & 1 & 2 & 1.000 & 1.000" in text
 
 
+def test_searches_of_one_method_are_named_by_their_differences(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    copies = []
+    for recipe, n in (("recipe fast", 16), ("recipe best", 4)):
+        copies.append(tmp_path / recipe)
+        shutil.copytree(folders[0], copies[-1])
+        path = copies[-1] / "settings.json"
+        strategy = {"method": "predictor", "predictor": recipe, "n": n, "k": 4}
+        changed = {"method": "predictor", "strategy_settings": strategy}
+        path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    names = ["predictor (recipe fast, start 16)", "predictor (recipe best, start 4)"]
+    assert [curve.name for curve in compare_searches(copies)] == names
+    assert [curve.name for curve in compare_searches(copies[:1])] == ["predictor"]
+
+
 def test_curves_by_time(folders: list[Path], tmp_path: Path) -> None:
     curve = compare_searches(folders[:1], "time")[0]
     (regret,) = regrets_of(folders[:1])

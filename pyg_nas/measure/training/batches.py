@@ -51,6 +51,7 @@ def training_batches(
             ready.sub_(normalize.mean).div_(normalize.deviation)
             known = torch.stack([labels[r] for r in rows])
             yield from zip(torch.split(ready, size, 1), torch.split(known, size, 1), strict=True)
+            del ready  # before the next block
 
 
 def _order(images: int, usable: int, generator: torch.Generator) -> Tensor:

@@ -147,9 +147,9 @@ class _Training:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.done, self.total, self.settings)
         self.network.step = self.done
+        self.optimizer.zero_grad(set_to_none=True)  # before the images need memory
         images, labels = (each.to(self.device) for each in next(self.batches))
         loss = self.loss(self.network(images), labels)
-        self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss / labels.shape[1])
         self.optimizer.step()
         self.done += 1

@@ -224,7 +224,9 @@ def compare_predictors(
         failures = _fit_missing(missing, len(wanted), job, keep, n_jobs, progress)
     if failures:
         first, *_ = failures.values()
-        raise SettingsError("; ".join(map(str, failures.values()))) from first.__cause__
+        named = "; ".join(map(str, failures.values()))
+        kept = "" if file is None else "; the other fits are kept for the next run"
+        raise SettingsError(named + kept) from first.__cause__
     fits = [done[key] for key in wanted]
     labelled = int(np.isfinite(labels).sum())
     return Comparison(settings, protocol, table.space.name, fits, fractions, labelled, notes)

@@ -137,14 +137,15 @@ def latex_text(comparison: Comparison) -> str:
     """Return a table of Kendall's τ and the error, and one of the paired differences of τ."""
     settings = comparison.settings
     columns = [f"{_name(comparison, train)} cells" for train in settings.train]
-    unit = ", points²" if comparison.fractions else ""
+    unit = ", in points²" if comparison.fractions else ""
     parts = []
-    for figure, name in (("kendall_tau", "Kendall τ"), ("mse", f"Mean squared error{unit}")):
+    for figure, name in (("kendall_tau", "Kendall τ"), ("mse", "Mean squared error")):
         rows = []
         for predictor in settings.predictors:
             values = [comparison.values(predictor, train, figure) for train in settings.train]
             rows.append([comparison.shown_name(predictor), *map(_mean_and_half, values)])
-        caption = " ".join([f"{name} on unseen architectures.", *explanation(comparison)])
+        shown = f"{name} on unseen architectures{unit if figure == 'mse' else ''}."
+        caption = " ".join([shown, *explanation(comparison)])
         table_label = f"tab:comparison-{figure.replace('_', '-')}"
         parts.append(latex_table(["predictor", *columns], rows, caption, table_label))
     if settings.draws > 1 and len(settings.predictors) > 1:

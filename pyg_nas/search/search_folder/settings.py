@@ -314,8 +314,12 @@ class SearchSettings:
         """
         named = _renamed(self.content, _OPTIONS)
         if self.strategy:
-            named["strategy_settings"] = _renamed(self.strategy, _STRATEGY_OPTIONS)
+            named["strategy_settings"] = self.strategy_as_options()
         return named
+
+    def strategy_as_options(self) -> dict[str, Any]:
+        """Return the settings of the strategy by the names of their options."""
+        return _renamed(self.strategy, _STRATEGY_OPTIONS)
 
     def _count(self, name: str, values: dict[str, Any]) -> int | None:
         value = values.get(name)

@@ -205,6 +205,7 @@ def test_a_failing_predictor_stops_no_other(
     with pytest.raises(SettingsError, match=message) as raised:
         compare_predictors(small_table, settings, folder=tmp_path, n_jobs=n_jobs)
     assert str(raised.value).count("predictor ") == len(caplog.messages) == 2
+    assert str(raised.value).endswith("; the other fits are kept for the next run")
     _, *stored = map(json.loads, (tmp_path / FITS).read_text().splitlines())
     found = {(fit["predictor"], fit["train"], fit["draw"]) for fit in stored}
     assert found == {(settings.predictors[1], train, i) for train in ("20", "40") for i in range(3)}
