@@ -230,7 +230,8 @@ def _print_coverage(table: Table) -> None:
         columns = ("epochs", "read", *(name.replace("_", " ") for name in METRICS))
         print_table("Measured, of cells x runs", columns, shown)
     else:
-        print_line("Nothing is measured.")
+        others = " but the further targets" if table.targets else ""
+        print_line(f"Nothing is measured{others}.")
 
 
 def _print_best(table: Table) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.protocols.labels import SCORE, LabelPolicy
+from pyg_nas.errors import listed
 
 if TYPE_CHECKING:
     from pyg_nas.data.tables.sources import AnyTable
@@ -65,6 +66,12 @@ def _name_and_unit(table: AnyTable, policy: LabelPolicy) -> tuple[str, str]:
         return name, ""
     words, end = found.groups()
     return words, next(unit for unit in _UNITS if unit.lower() == end.lower())
+
+
+def missing_label(table: AnyTable, policy: LabelPolicy) -> str:
+    """Return a sentence on a label that no cell has, with the targets that could be meant."""
+    others = f"; its targets are {listed(table.targets)}" if table.targets else ""
+    return f"no {table.thing} of the table has the label {policy}{others}"
 
 
 def fallback_note(

@@ -14,6 +14,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
+from pyg_nas.data.protocols.label_texts import missing_label
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.protocols.split_file import is_split_file, split_digest
 from pyg_nas.data.protocols.splits import Rows, check_split, split_rows
@@ -128,9 +129,7 @@ class Protocol:
                 training cell.
         """
         label = self.training_label(table)
-        labels = table.label(label)
-        if np.isnan(labels).all():
-            raise SettingsError(f"no cell of the table has the label {label}")
+        labels = _known_labels(table, label)
         raw = table.raw_accuracy(label) if _needs_accuracy(self.train) else None
         _check_digest(self.train, self.train_digest)
         train = split_rows(table, self.train, labels, self.split_seed, raw)
@@ -153,12 +152,12 @@ class Protocol:
             several rows; and the number of graphs of the split that were left out.
 
         Raises:
-            SettingsError: If the split is unknown, too large, or a file that cannot be read or
-                has changed.
+            SettingsError: If no cell has the label, or the split is unknown, too large, or a file
+                that cannot be read or has changed.
         """
         _check_digest(self.evaluate, self.evaluate_digest)
         label = self.compared_label(table)
-        labels = mean_by_graph(table.label(label), table.hashes)
+        labels = mean_by_graph(_known_labels(table, label), table.hashes)
         raw = None
         if _needs_accuracy(self.evaluate):
             raw = mean_by_graph(table.raw_accuracy(label), table.hashes)
@@ -194,6 +193,13 @@ def mean_by_graph(values: NDArray[np.float64], hashes: NDArray[np.bytes_]) -> ND
     means = np.full(len(graphs), np.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
     return means[graph]
+
+
+def _known_labels(table: AnyTable, label: LabelPolicy) -> NDArray[np.float64]:
+    labels = table.label(label)
+    if np.isnan(labels).all():
+        raise SettingsError(missing_label(table, label))
+    return labels
 
 
 def _needs_accuracy(split: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.data.protocols.label_texts import label_words
+from pyg_nas.data.protocols.label_texts import label_words, missing_label
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError, SettingsError, TableError
@@ -51,7 +51,7 @@ class TableEvaluator(Evaluator):
         # A graph file may have a cell twice, and a search proposes each once: the first counts.
         labelled = labelled[np.sort(np.unique(table.hashes[labelled], return_index=True)[1])]
         if not len(labelled):
-            raise TableError(f"the table has no {policy}")
+            raise TableError(missing_label(table, policy))
         if len(labelled) < len(table):
             table, labels = table.subset(labelled), labels[labelled]
         self.table = table

@@ -9,8 +9,11 @@ import pytest
 
 from pyg_nas.data.protocols.label_texts import fallback_note, label_name
 from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.protocols.protocol import Protocol
 from pyg_nas.data.tables.table import Table
+from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.search.evaluators.table import TableEvaluator
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,17 @@ def test_scores_below_zero_are_no_substitutes() -> None:
     note = fallback_note(table, np.arange(3), policy)
     assert note.startswith("1 of 3 evaluated cells have no run above -1.0")
     assert fallback_note(table, np.array([1, 2]), policy) == ""
+
+
+def test_a_label_that_no_cell_has_is_named_with_the_targets_there_are() -> None:
+    cells = sample_cells(3, seed=0)
+    metrics = np.full((3, 1, 1, 2, 4), np.nan, dtype=np.float32)
+    table = Table(cells, metrics, (108,), targets={"latency_ms": np.arange(1.0, 4.0)})
+    message = "no cell of the table has the label .*; its targets are latency_ms$"
+    protocol = Protocol(train="2")
+    for reads in (protocol.apply, lambda table: protocol.evaluated(table, table.hashes[:0])):
+        with pytest.raises(SettingsError, match=message):
+            reads(table)
+    with pytest.raises(TableError, match=message):
+        TableEvaluator(table)
+    assert len(Protocol("2", label=LabelPolicy("latency_ms")).apply(table).evaluate) == 1

@@ -93,7 +93,7 @@ def test_cells_without_a_label_are_outside(whole_table: Table) -> None:
     evaluator = TableEvaluator(Table(whole_table.cells, metrics, whole_table.budgets))
     assert len(evaluator.domain) == len(whole_table) - 200
     assert whole_table.cells[0] not in evaluator.domain
-    with pytest.raises(TableError, match="no validation accuracy"):
+    with pytest.raises(TableError, match="has the label validation accuracy"):
         TableEvaluator(Table(whole_table.cells, np.full_like(metrics, np.nan), whole_table.budgets))
 
 
