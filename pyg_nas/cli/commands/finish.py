@@ -83,6 +83,7 @@ def finish(
         steps.clean()
         print_line(f"{out}: is already finished")
         return
+    logger = open_logger(log)
     with resumable(search), steps.locked():
         with progress_bar("confirming, epochs") as advance:
             confirmation = steps.confirm(executor, campaign_progress(advance))
@@ -92,7 +93,7 @@ def finish(
             about = steps.write(confirmation, network)
         steps.clean()
     _print(about)
-    open_logger(log).on_end(_figures(about))
+    logger.on_end(_figures(about))
     print_line(f"folder: {out}")
     print_line(f"next, how to use it: {shlex.join(['python', str(out / PREDICT)])}")
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from pyg_nas.cli.app import app
 from pyg_nas.cli.commands.finish import finish
+from pyg_nas.errors import SettingsError
 from pyg_nas.search.confirmation import Confirmation
 from pyg_nas.search.finish import Finish
 from tests.cli.command import pyg_nas
@@ -127,6 +128,18 @@ def test_ctrl_c_prints_how_to_resume(
     assert not (tmp_path / "net").exists()
     assert finish.__doc__ is not None
     assert "Example: pyg-nas finish" in finish.__doc__
+
+
+def test_a_logger_that_cannot_start_is_refused_before_the_runs(
+    searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot_start(_: object) -> None:
+        raise SettingsError("mlflow cannot start")
+
+    monkeypatch.setattr("pyg_nas.cli.commands.finish.open_logger", cannot_start)
+    monkeypatch.setattr(Finish, "confirm", lambda *_: pytest.fail("runs were trained"))
+    options = ("--top", 1, "--seeds", 2, "--device", "cpu")
+    assert pyg_nas("finish", searched / "search", "--out", tmp_path / "net", *options) == 2
 
 
 @pytest.mark.usefixtures("undrawn")
