@@ -3,12 +3,13 @@
     python datasets/scripts/make_zero_cost_table.py measure nasbench201 zero_cost
     python datasets/scripts/make_zero_cost_table.py pack nasbench201 zero_cost
 
-The same with `propagation`: how signals propagate. Every cell's network is drawn once for each seed
-(:mod:`pyg_nas.measure.zero_cost`, :mod:`pyg_nas.measure.propagation`). Blocks of 100 cells are
-written as they are finished, and an interrupted run resumes. `pack` averages over the seeds and
-writes `datasets/SPACE_NUMBERS.npz`: a row for each cell in the order of the space. Of how signals
-propagate it averages the ranks among all cells; from zero-cost numbers it takes noise
-(`edge_smoothing.py`). `agree` compares the mean ranks with other means.
+The same with `propagation` (how signals propagate) and `weight_information` (what outputs tell of
+the weights). Every cell's network is drawn once for each seed (:mod:`pyg_nas.measure.zero_cost`,
+:mod:`pyg_nas.measure.propagation`, :mod:`pyg_nas.measure.weight_information`). Blocks of 100 cells
+are written as they are finished, and an interrupted run resumes. `pack` averages over the seeds and
+writes `datasets/SPACE_NUMBERS.npz`: a row for each cell in the order of the space. From zero-cost
+numbers it takes noise (`edge_smoothing.py`); of the other numbers it averages the ranks among all
+cells. `agree` compares the mean ranks of the propagation with other means.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from scipy.stats import rankdata
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.io.files import atomic_path
 from pyg_nas.measure.propagation import propagation
+from pyg_nas.measure.weight_information import weight_information
 from pyg_nas.measure.zero_cost import NOTHING, NUMBERS, zero_cost_numbers
 from pyg_nas.metrics.regression import kendall_tau
 
@@ -41,11 +43,16 @@ class Numbers(str, Enum):
 
     zero_cost = "zero_cost"
     propagation = "propagation"
+    weight_information = "weight_information"
 
 
-MEASURES = {Numbers.zero_cost: zero_cost_numbers, Numbers.propagation: propagation}
-# Ranks of the propagation count, and half precision would make many of them equal.
-STORED = {Numbers.zero_cost: np.float16, Numbers.propagation: np.float32}
+MEASURES = {
+    Numbers.zero_cost: zero_cost_numbers,
+    Numbers.propagation: propagation,
+    Numbers.weight_information: weight_information,
+}
+# Of the others the ranks count, and half precision would make many of them equal.
+STORED = dict.fromkeys(Numbers, np.float32) | {Numbers.zero_cost: np.float16}
 
 app = typer.Typer(add_completion=False)
 Folder = Annotated[Path, typer.Option(help="Where measured blocks are.")]
@@ -81,12 +88,12 @@ def measure(
 def pack(space: str, numbers: Numbers, folder: Folder = BLOCKS) -> None:
     """Average over the seeds that are complete, and write the shipped file."""
     measured = _read(space, numbers, folder)
-    if numbers is Numbers.propagation:
-        packed = _mean_ranks(measured)
-    else:
+    if numbers is Numbers.zero_cost:
         packed, settings = smoothed(space, _mean(measured))
         for name, (share, noise) in zip(NUMBERS, settings, strict=True):
             print(f"{name}: share {share}, noise {noise}")
+    else:
+        packed = _mean_ranks(measured)
     with atomic_path(HERE / f"{space}_{numbers.value}.npz") as path, path.open("wb") as file:
         np.savez_compressed(file, statistics=packed.astype(STORED[numbers]))
     print(f"{len(packed)} cells, {len(measured)} seeds")
