@@ -93,8 +93,9 @@ class SpaceSupport:
     zero_cost_model: str | None = None
     """Name of the shipped model or file of zero-cost features of this space."""
 
-    propagation_file: str | None = None
-    """Name of the shipped file of the propagation of signals in this space's networks."""
+    signal_files: Mapping[str, str] = {}
+    """Shipped files of what untrained networks of the official size show, by what was measured:
+    ``propagation`` and ``weight information``; empty if there are none."""
 
     transfer_table: str | None = None
     """Name of the shipped table whose measurements predictors of this space can use."""

@@ -87,23 +87,34 @@ def propagation_numbers(cells: CellArray) -> NDArray[np.float32]:
     Raises:
         ModelError: If the shipped numbers are missing or damaged, or there are none for the space.
     """
-    values = _measured(_propagation(cells.space))
-    return rows_of_twins(values, cells.space.support.twins(cells))
+    return _signals(cells, "propagation")
+
+
+def weight_information_numbers(cells: CellArray) -> NDArray[np.float32]:
+    """Return the numbers of the information about weights of cells, float32 ``[N, 2]``.
+
+    They are those of :data:`pyg_nas.measure.weight_information.INFORMATION`, in their order, each
+    as the share of the space's cells that are lower.
+
+    Raises:
+        ModelError: If the shipped numbers are missing or damaged, or there are none for the space.
+    """
+    return _signals(cells, "weight information")
+
+
+def _signals(cells: CellArray, measured: str) -> NDArray[np.float32]:
+    support = cells.space.support
+    name = support.signal_files.get(measured)
+    if name is None:
+        raise ModelError(f"there is no shipped {measured} of cells of space {cells.space.name!r}")
+    return rows_of_twins(_measured(zero_cost_path(name)), support.twins(cells))
 
 
 @lru_cache
-def propagation_digest(space: SearchSpace) -> bytes:
-    """Return a digest of the shipped numbers of a space; empty if it has none."""
-    if space.support.propagation_file is None:
-        return b""
-    return sha256(_propagation(space).read_bytes()).digest()
-
-
-def _propagation(space: SearchSpace) -> Path:
-    name = space.support.propagation_file
-    if name is None:
-        raise ModelError(f"there is no shipped propagation of cells of space {space.name!r}")
-    return zero_cost_path(name)
+def signal_digest(space: SearchSpace) -> bytes:
+    """Return a digest of what is shipped of untrained networks of a space; empty for nothing."""
+    files = [zero_cost_path(name) for name in space.support.signal_files.values()]
+    return b"".join(sha256(file.read_bytes()).digest() for file in files)
 
 
 def rows_of_twins(values: NDArray[Any], twins: CellArray) -> NDArray[Any]:

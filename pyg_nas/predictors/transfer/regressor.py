@@ -83,7 +83,7 @@ class TransferRegressor(HybridRegressor):
                 cells.space, data
             )
         inverse = like.precision(data.features, weights)
-        scores = self._lines(cells, cells.space.support.propagation_file is not None)
+        scores = self._lines(cells, bool(cells.space.support.signal_files))
         if len(scores) == 2:
             self.digest_ = common_digest(self.tables_, cells.space)
         scores -= np.average(scores, axis=1, weights=weights)[:, None]

@@ -1,8 +1,9 @@
 """Scores of cells without a label of their space, from what the package ships.
 
 There are two: by a process that is fitted to the shipped tables
-(:mod:`pyg_nas.predictors.transfer.common_process`), and by the propagation of signals in untrained
-networks (:mod:`pyg_nas.measure.propagation`), if the package has it for the space.
+(:mod:`pyg_nas.predictors.transfer.common_process`), and by untrained networks
+(:mod:`pyg_nas.measure.propagation`, :mod:`pyg_nas.measure.weight_information`), if the package has
+their numbers for the space.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ from pyg_nas.predictors.transfer.common_process import (
     shipped_names,
     shipped_process,
 )
-from pyg_nas.predictors.zero_cost import propagation_numbers, rows_of_twins
+from pyg_nas.predictors.zero_cost import (
+    propagation_numbers,
+    rows_of_twins,
+    weight_information_numbers,
+)
 
 Array = NDArray[np.float64]
 
@@ -46,7 +51,7 @@ def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Ar
     """
     check_transferable(cells.space)
     names = shipped_names() if tables is None else tuple(tables)
-    if cells.space.support.propagation_file is None:
+    if not cells.space.support.signal_files:
         return process_scores(cells, names)
     twins = cells.space.support.twins(cells)
     return rows_of_twins(_space_scores(names, twins.space), twins)
@@ -61,7 +66,7 @@ def signal_scores(cells: CellArray) -> Array:
     """Return the part of :func:`transfer_scores` from untrained networks, ``[N]``.
 
     Raises:
-        ModelError: If no propagation of signals is shipped for the space of the cells.
+        ModelError: If nothing is shipped of untrained networks of the space of the cells.
     """
     twins = cells.space.support.twins(cells)
     return rows_of_twins(_space_signal_scores(twins.space), twins)
@@ -97,7 +102,7 @@ class ProcessScores:
 
 @lru_cache
 def _space_scores(tables: tuple[str, ...], space: SearchSpace) -> Array:
-    """Return the scores of all cells of a space, from the ranks of the process and four proxies."""
+    """Return the scores of all cells of a space, from the ranks of the process and five proxies."""
     process = common_scores(shipped_process(tables), space.support.cells())
     return _joined([process, *_proxies(space)])
 
@@ -108,14 +113,16 @@ def _space_signal_scores(space: SearchSpace) -> Array:
 
 
 def _proxies(space: SearchSpace) -> list[NDArray[Any]]:
-    """Return the four proxies of AZ-NAS of all cells of a space, ``[cells]`` each."""
+    """Return the five proxies of VKDNW of all cells of a space, ``[cells]`` each."""
     cells, network = space.support.cells(), space.support.official_network
     assert network is not None
-    return [*propagation_numbers(cells).T, network.macs(cells)]
+    expressivity, _, trainability = propagation_numbers(cells).T
+    information = weight_information_numbers(cells).T
+    return [expressivity, trainability, *information, network.macs(cells)]
 
 
 def _joined(proxies: Sequence[NDArray[Any]]) -> Array:
-    """Return normal scores of the product of ranks, as AZ-NAS joins them (arXiv:2403.19232).
+    """Return normal scores of the product of ranks, as VKDNW joins them (arXiv:2502.04975).
 
     A cell is good if none of the proxies ranks it low.
     """
