@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError
 from pyg_nas.features.blocks import ExtraGroup, extended_features
 from pyg_nas.features.graph_features import ZERO_COST_GROUP, cell_features
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.measure.propagation import propagation
+from pyg_nas.measure.weight_information import weight_information
 from pyg_nas.measure.zero_cost import NUMBERS, zero_cost_numbers
 from pyg_nas.predictors import zero_cost
 from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
@@ -23,6 +28,7 @@ from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.zero_cost import (
     propagation_numbers,
+    weight_information_numbers,
     zero_cost_digest,
     zero_cost_features,
 )
@@ -80,15 +86,22 @@ def test_spaces_without_numbers_and_damaged_files(
         propagation_numbers(sample_cells(2, seed=0))
 
 
-def test_shipped_propagation_is_that_of_the_cells() -> None:
+@pytest.mark.parametrize(
+    ("numbers", "measure"),
+    [(propagation_numbers, propagation), (weight_information_numbers, weight_information)],
+)
+def test_shipped_signals_are_those_of_the_cells(
+    numbers: Callable[[CellArray], NDArray[np.float32]],
+    measure: Callable[[Cell, int], NDArray[np.float64]],
+) -> None:
     support = find_space("nasbench201").support
-    shipped = propagation_numbers(support.cells())
+    shipped = numbers(support.cells())
     # Shares of lower cells, averaged over seeds: by column they are 1/2 on average.
     assert ((shipped > 0) & (shipped < 1)).all()
     np.testing.assert_allclose(shipped.mean(axis=0), 0.5, atol=1e-4)
     # Far apart in rank, so that the noise of a network does not exchange them.
-    rows = np.array([700, 1900, 2500, 4300])
-    measured = np.array([propagation(support.cells()[row], seed=row) for row in rows.tolist()])
+    rows = np.array([700, 1900, 2500, 3000, 4300])
+    measured = np.array([measure(support.cells()[row], row) for row in rows.tolist()])
     for mine, ranks in zip(measured.T, shipped[rows].T, strict=True):
         apart = np.subtract.outer(ranks, ranks) > 0.4
         assert apart.any()
@@ -96,7 +109,7 @@ def test_shipped_propagation_is_that_of_the_cells() -> None:
     small = find_space("transnasbench101").support
     texts = [support.format_text(row) for row in small.operations(small.cells()[::50]).tolist()]
     np.testing.assert_array_equal(
-        propagation_numbers(small.cells()[::50]), propagation_numbers(support.cells_of_texts(texts))
+        numbers(small.cells()[::50]), numbers(support.cells_of_texts(texts))
     )
 
 
