@@ -1,4 +1,4 @@
-"""What the outputs of an untrained network tell of its weights: two proxies of VKDNW.
+"""Information of an untrained network's outputs about its weights: two proxies of VKDNW.
 
 Random images pass through a network with random weights. No data and no label of any task are
 used.
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
 
 BATCH_SIZE = 32
-IMAGE_SIZE = 16
 INFORMATION = ("knowledge of the weights", "difference of the images' gradients")
 """Names of the numbers of :func:`weight_information`, in their order."""
 
@@ -52,8 +51,8 @@ def weight_information(cell: Cell, seed: int) -> NDArray[np.float64]:
       images.
 
     The network has the official size of the space; it sees 32 images of independent normal pixels,
-    16 x 16, a quarter of the official ones. Batch normalisation uses the statistics of each image
-    for the first number, as images are independent there, and of the batch for the second.
+    of half the official height and width. Batch normalisation uses the statistics of each image for
+    the first number, as images are independent there, and of the batch for the second.
 
     Args:
         cell: A cell whose space has networks of an official size.
@@ -69,7 +68,8 @@ def weight_information(cell: Cell, seed: int) -> NDArray[np.float64]:
     network: Any = builder.build(cell, builder.size)
     network.initialize([generator])
     network.requires_grad_(False)
-    shape = (BATCH_SIZE, builder.size.image_channels, IMAGE_SIZE, IMAGE_SIZE)
+    height, width = builder.size.image_size
+    shape = (BATCH_SIZE, builder.size.image_channels, height // 2, width // 2)
     images = torch.randn(shape, generator=generator)
     difference = _difference(network, images)
     logits, gradients = logits_and_gradients(network, images)

@@ -14,9 +14,9 @@ from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.measure import weight_information as measured
 from pyg_nas.measure.weight_information import (
     BATCH_SIZE,
-    IMAGE_SIZE,
     logits_and_gradients,
     weight_information,
 )
@@ -34,7 +34,7 @@ def _network_and_images(seed: int, cell: Cell = CELL) -> tuple[Any, torch.Tensor
     assert builder is not None
     network = builder.build(cell, builder.size)
     network.initialize([generator])
-    shape = (BATCH_SIZE, 3, IMAGE_SIZE, IMAGE_SIZE)
+    shape = (BATCH_SIZE, 3, 16, 16)
     return network.requires_grad_(False), torch.randn(shape, generator=generator)
 
 
@@ -108,6 +108,13 @@ def test_a_cell_whose_output_is_always_zero() -> None:
     found = weight_information(NASBENCH201.from_text(_text(("none",) * 6)), 0)
     assert np.isfinite(found[0])
     assert found[1] == -np.inf
+
+
+def test_networks_that_divide_images_by_sixteen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half the official images are large enough for statistics of the last feature map."""
+    monkeypatch.setattr(measured, "BATCH_SIZE", 2)
+    cell = find_space("transnasbench101").support.from_text("64-41414-1_11_111")
+    assert np.isfinite(weight_information(cell, 0)).all()
 
 
 def test_spaces_without_networks_are_refused() -> None:
