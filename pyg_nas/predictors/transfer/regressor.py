@@ -43,7 +43,7 @@ class TransferRegressor(HybridRegressor):
         tables_: Names of the shipped tables in use.
         slope_: Slope of the scores by the shipped tables; 0 without a table.
         signal_slope_: Slope of the scores by untrained networks; None where there are none.
-        digest_: Digest of the data of these tables.
+        digest_: Digest of these tables and of the numbers of untrained networks in use.
     """
 
     parameter_rules: ClassVar = TRANSFER_RULES
@@ -123,6 +123,6 @@ class TransferRegressor(HybridRegressor):
         here = common_digest(self.tables_, None if self.signal_slope_ is None else self.space_)
         if self.digest_ != here:
             raise ModelError(
-                f"this model was trained with another version of the shipped tables: "
+                f"this model was trained with another version of the shipped transfer data: "
                 f"{self.digest_!r}, this package has {here!r}"
             )

@@ -113,7 +113,7 @@ def test_it_is_stored_and_names_its_data(tmp_path: Path, monkeypatch: pytest.Mon
     ):
         np.testing.assert_allclose(one, other, rtol=1e-6)
     monkeypatch.setattr(transfer_regressor, "common_digest", lambda *of: "other")
-    with pytest.raises(ModelError, match="another version of the shipped tables"):
+    with pytest.raises(ModelError, match="another version of the shipped transfer data"):
         load_model(tmp_path / "m")
 
 
