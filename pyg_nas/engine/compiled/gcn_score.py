@@ -1,4 +1,7 @@
-"""Compiled scoring on the CPU: the rows of every thread stay in its cache (:mod:`.score`)."""
+"""Compiled scoring on the CPU: the rows of every thread stay in its cache.
+
+It is called by :mod:`pyg_nas.engine.score`.
+"""
 
 from __future__ import annotations
 

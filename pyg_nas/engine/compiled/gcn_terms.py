@@ -1,4 +1,4 @@
-"""Compiled search for the different terms of many graphs (:mod:`.shared_terms`).
+"""Compiled search for the different terms of many graphs (:mod:`pyg_nas.engine.shared_terms`).
 
 Terms are numbered in the order of their first appearance. Keys of 64 bits locate them in an
 open-addressed table, which compares the values themselves, so that the numbers are exact.

@@ -155,7 +155,7 @@ class _Member:
 
 @compiled
 def _draw_levels(key: np.uint64, step: int, bits: NDArray[np.uint64]) -> None:
-    """Draw a step's levels as :func:`~.dropout.draw_levels` does, four to a number."""
+    """Draw a step's levels as :func:`pyg_nas.engine.dropout.draw_levels`, four to a number."""
     state = key + np.uint64(step) * np.uint64(len(bits)) * GOLDEN
     for i in range(len(bits)):
         value = state + np.uint64(i + 1) * GOLDEN

@@ -98,7 +98,7 @@ def residual_epochs(task: ResidualTask) -> Iterator[float]:
 
 
 def _drawn(task: ResidualTask) -> Iterator[_Stretch]:
-    """Draw the batches and masks of all steps in the order of :func:`~.residual.torch_epochs`."""
+    """Draw the batches and masks of all steps in the order of ``torch_epochs``."""
     rates, betas = task.config.cycle(task.steps)
     shapes = task.mask_shapes
     length = max(1, _DRAWN_BYTES // sum(math.prod(shape) for shape in shapes))
