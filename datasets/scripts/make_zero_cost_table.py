@@ -3,8 +3,8 @@
     python datasets/scripts/make_zero_cost_table.py measure nasbench201 zero_cost
     python datasets/scripts/make_zero_cost_table.py pack nasbench201 zero_cost
 
-The same with `propagation` (how signals propagate) and `weight_information` (what outputs tell of
-the weights). Every cell's network is drawn once for each seed (:mod:`pyg_nas.measure.zero_cost`,
+The same with `propagation` (how signals propagate) and `weight_information` (how outputs inform
+about weights). Every cell's network is drawn once for each seed (:mod:`pyg_nas.measure.zero_cost`,
 :mod:`pyg_nas.measure.propagation`, :mod:`pyg_nas.measure.weight_information`). Blocks of 100 cells
 are written as they are finished, and an interrupted run resumes. `pack` averages over the seeds and
 writes `datasets/SPACE_NUMBERS.npz`: a row for each cell in the order of the space. From zero-cost
