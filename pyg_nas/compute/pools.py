@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import signal
@@ -11,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import get_ident
 from typing import Any
 
 from pyg_nas.errors import BackendError, needs_extra
@@ -40,11 +42,24 @@ def thread_pool(function: Function, shared: Any, workers: int) -> Iterator[Pool]
     """Open threads of this process."""
     count = _cores(workers)
     threads = ThreadPoolExecutor(count)
+    running: set[int] = set()
+
+    def run(*call: Any) -> Any:
+        running.add(get_ident())
+        try:
+            return function(shared, *call)
+        finally:
+            running.discard(get_ident())
+
     try:
-        yield Pool(count, lambda *call: threads.submit(function, shared, *call))
+        yield Pool(count, lambda *call: threads.submit(run, *call))
     finally:
-        # A thread cannot be stopped; an interrupt does not wait for the calls that are running.
         threads.shutdown(wait=False, cancel_futures=True)
+        # After an interrupt. The process would wait at its end for calls that take hours.
+        for thread in tuple(running):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt)
+            )
 
 
 _worker: tuple[Function, Any] | None = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -26,6 +28,30 @@ def results(workers: Workers) -> dict[int, float]:
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_backends_of_this_machine_agree(backend: str) -> None:
     assert results(Workers(backend, 2)) == EXPECTED
+
+
+def last(events: tuple[Event, Event], number: int) -> None:
+    """Call 0 ends once call 1 has begun, and call 1 only if it is interrupted."""
+    begun, interrupted = events
+    if number == 0:
+        assert begun.wait(30)
+        return
+    begun.set()
+    try:
+        for _ in range(3_000):
+            time.sleep(0.01)
+    except KeyboardInterrupt:
+        interrupted.set()
+        raise
+
+
+def test_an_interrupt_ends_the_calls_of_threads() -> None:
+    """A process waits for its threads before it ends."""
+    events = Event(), Event()
+    results = Workers("threading", 2).run(last, events, [(0,), (1,)])
+    assert next(results) == ((0,), None)
+    results.close()
+    assert events[1].wait(30)
 
 
 def test_a_local_ray_agrees() -> None:
