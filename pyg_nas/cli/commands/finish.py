@@ -108,7 +108,7 @@ def _figures(about: dict[str, Any]) -> dict[str, float]:
 
 
 def _print(about: dict[str, Any]) -> None:
-    from pyg_nas.measure.trained_network.card import doubts, shown_score
+    from pyg_nas.measure.trained_network.card import doubts, is_on_device_of_limit, shown_score
 
     test, latency, limit = about["test"], about["latency"], about["latency_limit"]
     if "accuracy" in test:
@@ -126,6 +126,8 @@ def _print(about: dict[str, Any]) -> None:
     known = [] if limit is None else [f"limit {1000 * limit['limit']:.2f} ms"]
     if known and limit["predicted"] is not None:
         known.append(f"expected {1000 * limit['predicted']:.2f} ms")
+        if not is_on_device_of_limit(about):
+            known[-1] += f"; their device: {limit['device']}"
     note = f" ({', '.join(known)})" if known else ""
     where = f"{latency['processor']}, {counted(latency['threads'], 'thread')}"
     print_line("latency: ", milliseconds, f" per image, on {where}{note}")

@@ -86,12 +86,24 @@ def doubts(about: Mapping[str, Any]) -> list[str]:
 
     Its test score, or the upper end of an accuracy's interval, may be further below the lowest test
     score of its cell in the confirmation than those runs are apart; it may be slower than the limit
-    of the search.
+    of the search on the same device.
 
     Args:
         about: As for :func:`model_card`.
     """
     return [text for text in (_went_badly(about), _too_slow(about)) if text]
+
+
+def is_on_device_of_limit(about: Mapping[str, Any]) -> bool:
+    """Return whether the latency was measured on the device of the search's limit on latency.
+
+    It was not if the device is another one, or latencies were looked up or predicted from files.
+
+    Args:
+        about: As for :func:`model_card`, of a search with such a limit.
+    """
+    device = about["latency_limit"]["device"]  # in words, with its processor
+    return device is not None and about["latency"]["processor"] in device
 
 
 def _went_badly(about: Mapping[str, Any]) -> str:
@@ -116,7 +128,7 @@ def _went_badly(about: Mapping[str, Any]) -> str:
 
 def _too_slow(about: Mapping[str, Any]) -> str:
     limit, median = about.get("latency_limit"), about["latency"]["median"]
-    if limit is None or median <= limit["limit"]:
+    if limit is None or median <= limit["limit"] or not is_on_device_of_limit(about):
         return ""
     predicted = limit["predicted"]
     was = "" if predicted is None else f" (predicted: {_ms(predicted)})"

@@ -73,17 +73,21 @@ def test_a_training_that_went_badly_is_named(runs: list[float], is_far: bool):
 def test_a_limit_on_latency_is_beside_the_measured_latency(limit: float, is_slow: bool):
     described = about(["a", "b"], [[1, 0], [0, 1]])
     described["latency_limit"] = {
-        "limit": limit, "device": "cpu, some | CPU, 1 thread", "predicted": 0.00119,
+        "limit": limit, "device": "cpu, Some CPU, 1 thread", "predicted": 0.00119,
         "median_error": 0.029, "error_90": 0.08,
     }  # fmt: skip
     card = model_card(described, "b" * 32)
     row = (
         f"| latency in the search | limit {1000 * limit:.2f} ms; expected 1.19 ms "
-        r"(cpu, some \| CPU, 1 thread); error of predictions: median 2.9 %, 90 % below 8.0 % |"
+        "(cpu, Some CPU, 1 thread); error of predictions: median 2.9 %, 90 % below 8.0 % |"
     )
     assert row in card.splitlines()
     sentence = "of 1.23 ms (predicted: 1.19 ms) is above the search's limit of 1.20 ms"
     assert (sentence in card, sentence in "".join(doubts(described))) == (is_slow, is_slow)
+    # Latencies of another device are no reason for doubt.
+    described["latency_limit"]["device"] = "as in phone|2.hdf5"
+    assert sentence not in "".join(doubts(described))
+    assert r"expected 1.19 ms (as in phone\|2.hdf5); error" in model_card(described, "b" * 32)
     # A search that was stopped has not written what it predicted.
     described["latency_limit"] |= dict.fromkeys(("device", "predicted", "median_error", "error_90"))
     card = model_card(described, "b" * 32)
