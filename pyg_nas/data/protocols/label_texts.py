@@ -21,9 +21,14 @@ UNITS = "units"
 UNITS_OF_PROFILES = {"latency": "s", "latency_spread": "s", "peak_memory": "bytes"}
 """Units of the targets of :func:`~pyg_nas.measure.profiles.profile.profile_networks`."""
 
-_UNITS = ("s", "ms", "us", "ns", "J", "mJ", "W", "mW", "bytes", "kB", "MB", "GB")
-# latency_ms, latency (ms), latency [ms]
-_WITH_UNIT = re.compile(rf"(.+?) ?[ (\[]({'|'.join(_UNITS)})[)\]]?", re.IGNORECASE)
+# As they are, or in small letters: MJ and MW are other units.
+_UNITS = {
+    spelling: unit
+    for unit in ("s", "ms", "us", "ns", "J", "mJ", "W", "mW", "bytes", "kB", "MB", "GB")
+    for spelling in (unit, unit.lower())
+}
+# latency_ms, latency in ms, latency (ms), latency [ms]
+_WITH_UNIT = re.compile(rf"(.+?)(?: in)? ?[ (\[]({'|'.join(_UNITS)})[)\]]?")
 
 
 def label_words(table: AnyTable, policy: LabelPolicy) -> str:
@@ -64,8 +69,8 @@ def _name_and_unit(table: AnyTable, policy: LabelPolicy) -> tuple[str, str]:
     found = None if policy.larger_is_better else _WITH_UNIT.fullmatch(name)
     if found is None:
         return name, ""
-    words, end = found.groups()
-    return words, next(unit for unit in _UNITS if unit.lower() == end.lower())
+    words, spelling = found.groups()
+    return words, _UNITS[spelling]
 
 
 def missing_label(table: AnyTable, policy: LabelPolicy) -> str:

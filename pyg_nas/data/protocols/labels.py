@@ -81,9 +81,10 @@ class LabelPolicy:
     def larger_is_better(self) -> bool:
         """Whether a larger label is better: true of accuracies, false of seconds.
 
-        Targets are costs if their names have a word such as ``latency`` or ``loss``.
+        Targets are costs if their names have a word such as ``latency`` or ``loss``, but not in
+        brackets: ``accuracy (size 32)`` is none.
         """
-        words = re.split("[^a-z]+", self.metric.lower())
+        words = re.split(r"[\W_]+", re.sub(r"[(\[].*?[)\]]", "", self.metric.lower()))
         return self.is_accuracy or not _COSTS.intersection(words)
 
     def apply(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -31,6 +31,9 @@ from pyg_nas.search.evaluators.table import TableEvaluator
         ({}, "edgegpu_energy_mj", "edgegpu energy, mJ"),
         ({}, "energy (mJ)", "energy, mJ"),
         ({}, "Latency [ms]", "Latency, ms"),
+        ({}, "latency in ms", "latency, ms"),
+        ({}, "memory_mb", "memory, MB"),
+        ({}, "energy (MJ)", "energy (MJ)"),  # megajoules
         ({"units": {"latency_ms": "s"}}, "latency_ms", "latency ms, s"),
         ({}, "images_s", "images s"),  # no cost: images of a scene, perhaps
         ({}, "latency", "latency"),

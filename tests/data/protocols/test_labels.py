@@ -240,6 +240,7 @@ def test_a_target_is_a_label_as_it_is() -> None:
     [
         *[("latency_raspi4", False), ("energy", False), ("val_loss", False), ("macs", False)],
         *[("energy (mJ)", False), ("edge-gpu latency", False), ("RMSE", False)],
+        *[("accuracy (size 32)", True), ("accuracy_size32", True), ("error (%)", False)],
         *[("auc", True), ("pgd_accuracy", True), ("throughput", True), ("lossless", True)],
     ],
 )
