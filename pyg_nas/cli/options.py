@@ -243,10 +243,12 @@ def check_drawn(split_seed: int, *splits: str) -> None:
     from pyg_nas.data.protocols.protocol import UNTRAINED
     from pyg_nas.data.protocols.splits import is_random
 
-    if split_seed and not any(split != UNTRAINED and is_random(split) for split in splits):
-        named = " and ".join(dict.fromkeys(splits))
+    used = dict.fromkeys(split for split in splits if split != UNTRAINED)
+    if split_seed and not any(map(is_random, used)):
+        have = "has" if len(used) == 1 else "have"
         raise SettingsError(
-            f"--split-seed {split_seed}: {named} has the same cells with every random seed"
+            f"--split-seed {split_seed}: {' and '.join(used)} {have} the same cells with every "
+            f"random seed"
         )
 
 
