@@ -147,6 +147,11 @@ def test_folders_without_the_words_of_their_label_are_resumed(
             new.check_resumes(stored)
         return
     new.check_resumes(stored)
+    # Earlier versions did not separate the unit from the name.
+    old["evaluator"]["score"] = "latency ms"
+    renamed = SearchSettings(old, tmp_path)
+    new.check_resumes(renamed)
+    assert renamed.subject == new.subject
     other = TableEvaluator(table, LabelPolicy("validation_accuracy"))
     with pytest.raises(SettingsError, match="contains a search with evaluator"):
         SearchSettings.of(RandomSearch(), other, Constraints(), 0, "t.hdf5", 9).check_resumes(

@@ -129,10 +129,8 @@ class SearchSettings:
         """
         for key in sorted(stored.content.keys() | self.content.keys()):
             before, asked = stored.content.get(key), self.content.get(key)
-            if key == "evaluator" and isinstance(asked, dict) and "label" in _object(before):
-                # Folders of earlier versions have the label alone, and not its words.
-                words = {name: asked[name] for name in _LABEL_WORDS & asked.keys()}
-                before = {**words, **_object(before)}
+            if key == "evaluator":
+                before, asked = _without_words(before), _without_words(asked)
             if key == "budget" and type(before) is int and type(asked) is int and before <= asked:
                 continue
             if before == asked:
@@ -274,7 +272,8 @@ class SearchSettings:
     @property
     def subject(self) -> dict[str, Any]:
         """What is searched, and within which limits: searches are compared if it is equal."""
-        return {key: self.content.get(key) for key in ("evaluator", "space", *LIMITS)}
+        others = {key: self.content.get(key) for key in ("space", *LIMITS)}
+        return {"evaluator": _without_words(self.content.get("evaluator")), **others}
 
     @property
     def procedure(self) -> str:
@@ -350,6 +349,13 @@ def nested_values(value: Any, key: str, depth: int = _DEEPEST) -> list[Any]:
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _without_words(evaluator: Any) -> Any:
+    """Return an evaluator's settings without the words of its label, which versions changed."""
+    if "label" not in _object(evaluator):
+        return evaluator
+    return {name: value for name, value in evaluator.items() if name not in _LABEL_WORDS}
 
 
 def _first_text(values: list[Any]) -> str | None:
