@@ -537,7 +537,7 @@ class HybridRegressor(CellRegressor):
             if digest != here:
                 raise ModelError(
                     f"this model was trained with another version of the shipped {group} data: "
-                    f"{digest!r}, this package has {here!r}"
+                    f"{digest!r}, this package has {here!r}; train it again"
                 )
         _check_groups(self.process_, "process", list(self.extra_features_))
         if self.paths_ is not None:

@@ -124,5 +124,5 @@ class TransferRegressor(HybridRegressor):
         if self.digest_ != here:
             raise ModelError(
                 f"this model was trained with another version of the shipped transfer data: "
-                f"{self.digest_!r}, this package has {here!r}"
+                f"{self.digest_!r}, this package has {here!r}; train it again"
             )
