@@ -33,7 +33,7 @@ BATCH_SIZE = 32
 INFORMATION = ("knowledge of the weights", "difference of the images' gradients")
 """Names of the numbers of :func:`weight_information`, in their order."""
 
-_EVEN_SHARE = 0.05  # of the probabilities, that no class has none
+_EVEN_SHARE = 0.05  # of equal probabilities, so that no class has probability 0
 _NOTHING = 1e-10
 _LEAST_EIGENVALUE = 1e-5
 
@@ -42,9 +42,10 @@ def weight_information(cell: Cell, seed: int) -> NDArray[np.float64]:
     """Return how evenly outputs inform about weights, and how images differ, float64 ``[2]``.
 
     - The Fisher information of the network's outputs about the first number of each of its ``P``
-      weights and biases, a matrix ``[P, P]``. Of its eigenvalues the nine inner deciles are taken;
-      the first number is ``P`` plus the entropy of their shares in nats, which is below 3. As every
-      convolution adds to ``P``, the entropy distinguishes cells with as many convolutions.
+      tensors of weights and biases, a matrix ``[P, P]``. Of its eigenvalues the nine inner deciles
+      are taken; the first number is ``P`` plus the entropy of their shares in nats. Each
+      convolution adds 3 to ``P`` with its normalisation, and the entropy is below 3: it
+      distinguishes cells with as many convolutions.
     - The gradients of the sum of all outputs at the images are correlated with each other. With
       the eigenvalues ``v`` of these correlations it is the negative sum of ``log v + 1 / v``,
       larger for gradients that differ more. It is minus infinity where outputs do not depend on
