@@ -39,7 +39,7 @@ class Pool:
 
 @contextmanager
 def thread_pool(function: Function, shared: Any, workers: int) -> Iterator[Pool]:
-    """Open threads of this process."""
+    """Open threads of this process; calls that still run when they are closed are interrupted."""
     count = _cores(workers)
     threads = ThreadPoolExecutor(count)
     running: set[int] = set()
