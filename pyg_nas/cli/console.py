@@ -43,11 +43,6 @@ def print_next(what: str, words: Iterable[object], options: Mapping[str, object]
     print_line(f"next, {what}: {shlex.join(['pyg-nas', *map(str, words), *given])}")
 
 
-def print_label(what: str, label: object, unit: str) -> None:
-    """Print what a label is, with its unit unless that is empty."""
-    print_line(f"{what}: {label}{f', in {unit}' if unit else ''}")
-
-
 def print_note(*parts: object) -> None:
     """Print a note, which is not a result, on standard error."""
     with SILENCE.broken():

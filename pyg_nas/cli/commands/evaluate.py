@@ -20,7 +20,7 @@ from pyg_nas.cli.compared import (
     TrainedSeed,
     compare_with_table,
 )
-from pyg_nas.cli.console import print_label, print_line, print_table
+from pyg_nas.cli.console import print_line, print_table
 from pyg_nas.cli.options import Device, GraphSpace, OwnRecipe
 from pyg_nas.io.files import check_output, write_json
 from pyg_nas.io.text import counted
@@ -50,6 +50,7 @@ def evaluate(
 
     Example: pyg-nas evaluate model nasbench101.hdf5
     """
+    from pyg_nas.data.protocols.label_texts import label_sentence
     from pyg_nas.metrics.regression import mse_unit
     from pyg_nas.visualization.prediction_charts import no_correlation
 
@@ -68,7 +69,8 @@ def evaluate(
         right=("value",),
     )
     evaluated = result.protocol.evaluation_label or result.protocol.label
-    print_label("label", evaluated, compared.unit)
+    if evaluated is not None:
+        print_line(f"label: {label_sentence(evaluated, compared.unit)}")
     left_out = counted(result.left_out, "architecture")
     print_line(f"left out: {left_out} of the split that trained the model")
     if result.without_score:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pyg_nas.cli.console import print_label, print_line, resumable
+from pyg_nas.cli.console import print_line, resumable
 from pyg_nas.cli.options import (
     Configurations,
     Device,
@@ -98,6 +98,7 @@ def predict(
     Example: pyg-nas predict model --space nasbench101 --top 100 --out best.csv
     """
     from pyg_nas.compute.workers import Workers
+    from pyg_nas.data.protocols.label_texts import label_sentence
     from pyg_nas.data.tables.sources import check_table_file
     from pyg_nas.graphs.registry import find_space, space_names
     from pyg_nas.predictors.storage.folder import settings_checksum
@@ -160,8 +161,9 @@ def predict(
         blocks = _blocks(loaded, known, source, header.space or whole_space)
         settings = {"model": settings_checksum(header.settings), "source": source}
         _predict_stream(loaded, blocks, out, top, pool, settings)
-    if loaded.protocol is not None and loaded.unit:
-        print_label("score", loaded.protocol.label, loaded.unit)
+    label = None if loaded.protocol is None else loaded.protocol.label
+    if label is not None and loaded.unit:
+        print_line(f"score: {label_sentence(label, loaded.unit)}")
 
 
 def _table_without_model(recipe: str, first: Path | None, second: str | None) -> str | None:

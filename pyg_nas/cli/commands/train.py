@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pyg_nas.cli.console import bold, print_label, print_line
+from pyg_nas.cli.console import bold, print_line
 from pyg_nas.cli.options import (
     Device,
     GraphSpace,
@@ -76,6 +76,7 @@ def train(
     Example: pyg-nas train nasbench101.hdf5 --split 172 --out model
     """
     from pyg_nas.data.networks.table import NetworkTable
+    from pyg_nas.data.protocols.label_texts import label_sentence
     from pyg_nas.data.protocols.protocol import Protocol
     from pyg_nas.data.tables.sources import open_any_table
     from pyg_nas.predictors.parameter_rules import check_learning_rate
@@ -132,7 +133,7 @@ def train(
     logger.on_end({"training_cells": len(model.training_hashes)})
     trained = f"{len(model.training_hashes)} {opened.thing}s"
     print_line(bold(model.recipe), f" trained on {trained} of {table.name}")
-    print_label("label", label, model.unit)
+    print_line(f"label: {label_sentence(label, model.unit)}")
     print_line(f"model: {out}")
 
 

@@ -66,11 +66,22 @@ def _name_and_unit(table: AnyTable, policy: LabelPolicy) -> tuple[str, str]:
     unit = units.get(policy.metric) if isinstance(units, dict) else None
     if isinstance(unit, str):
         return name, unit
+    return _split(policy)
+
+
+def _split(policy: LabelPolicy) -> tuple[str, str]:
+    """Return the name of a label in words, without a unit in which it ends, and that unit."""
+    name = policy.metric.replace("_", " ")
     found = None if policy.larger_is_better else _WITH_UNIT.fullmatch(name)
     if found is None:
         return name, ""
     words, spelling = found.groups()
     return words, _UNITS[spelling]
+
+
+def label_sentence(policy: LabelPolicy, unit: str) -> str:
+    """Return a policy in words with the unit of its label, unless that is empty or in the words."""
+    return f"{policy}, in {unit}" if unit and unit != _split(policy)[1] else str(policy)
 
 
 def missing_label(table: AnyTable, policy: LabelPolicy) -> str:

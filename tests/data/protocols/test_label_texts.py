@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_nas.data.protocols.label_texts import fallback_note, label_name
+from pyg_nas.data.protocols.label_texts import fallback_note, label_name, label_sentence
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.protocols.protocol import Protocol
 from pyg_nas.data.tables.table import Table
@@ -44,6 +44,19 @@ def test_names_of_labels_have_known_units(about: Any, metric: str, name: str) ->
     metrics = np.full((3, 1, 1, 2, 4), np.nan, dtype=np.float32)
     table = Table(sample_cells(3, seed=0), metrics, (108,), about)
     assert label_name(table, LabelPolicy(metric)) == name
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "sentence"),
+    [
+        ("latency_ms", "ms", "latency ms"),
+        ("latency_ms", "s", "latency ms, in s"),
+        ("latency", "ms", "latency, in ms"),
+        ("latency", "", "latency"),
+    ],
+)
+def test_a_unit_is_printed_once(metric: str, unit: str, sentence: str) -> None:
+    assert label_sentence(LabelPolicy(metric), unit) == sentence
 
 
 def test_scores_below_zero_are_no_substitutes() -> None:
