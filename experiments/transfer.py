@@ -39,7 +39,7 @@ from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.transfer.common_process import common_digest, shipped_names, table_latents
 from pyg_nas.predictors.transfer.regressor import TransferRegressor
-from pyg_nas.predictors.transfer.scores import signal_scores, transfer_scores
+from pyg_nas.predictors.transfer.scores import process_scores, signal_scores, transfer_scores
 from pyg_nas.predictors.zero_cost import zero_cost_features
 
 RESULTS = Path(__file__).parent / "results"
@@ -93,11 +93,13 @@ def own() -> None:
         for rule, others in kept.items():
             table, latents = tables[name], table_latents(tables[name])
             tau = kendall_tau(latents, transfer_scores(table.cells, others))
+            by_tables = kendall_tau(latents, process_scores(table.cells, tuple(others)))
             cells = {other: len(tables[other]) for other in others}
             few = _few_labels(table.cells, latents, tuple(others))
             figures.append(
                 {"ranked": name, "cells": len(table), "rule": rule, "fitted_to": cells,
-                 "tau": float(tau), "by_labels": few}
+                 "tau": float(tau), "tau_of_shipped_tables_alone": float(by_tables),
+                 "by_labels": few}
             )  # fmt: skip
             print(f"{name}, {rule}: {tau:.3f} {few}", flush=True)
     write_text(RESULTS / "transfer_own.json", json.dumps({"figures": figures}, indent=1) + "\n")
@@ -208,9 +210,14 @@ def evaluate(
         "trained_on": "validation metric (NAS-Bench-201: mean of runs, 200 epochs)",
         "ranked_by": "test metric (NAS-Bench-201: mean of runs, 200 epochs)",
         "shipped_cells": {name: len(shipped_table(name)) for name in TABLES},
-        "tau_of_untrained_networks_alone": {
-            f"{b.space} {b.task}": float(kendall_tau(b.test, signal_scores(b.cells)))
-            for b in opened
+        **{
+            f"tau_of_{what}_alone": {
+                f"{b.space} {b.task}": float(kendall_tau(b.test, scores(b.cells))) for b in opened
+            }
+            for what, scores in (
+                ("untrained_networks", signal_scores),
+                ("shipped_tables", lambda cells: process_scores(cells, shipped_names())),
+            )
         },
     }
     write_text(out, json.dumps({**about, "figures": figures}, indent=1) + "\n")
