@@ -92,16 +92,13 @@ class MaternLinearKernel:
         """Return ``covariance(inputs, known) @ duals`` ``[N, K]``, in blocks.
 
         This takes most of the time of scoring many cells. Covariances are computed in the precision
-        of ``duals``, their sums in double precision, because large terms cancel. In single
-        precision all blocks have one size, on which rounding depends, so that the means of an input
-        do not depend on the number of inputs.
+        of ``duals``, their sums in double precision, because large terms cancel. All blocks have
+        one size, on which rounding depends: equal inputs have equal means wherever they stand, so
+        that equal cells stay tied in a ranking.
 
         For weighted inputs ``[N, d]``, those of the training cells ``[n, d]`` and ``duals`` ``[n,
         K]``.
         """
-        if duals.dtype == torch.float64 and len(inputs) >= FEWEST_INPUTS and compiled_enabled():
-            parts = inputs.split(FEWEST_INPUTS)
-            return torch.cat([self.covariance(part, known) @ duals for part in parts])
         inputs, known = inputs.to(duals.dtype), known.T.to(duals.dtype)
         smooth = self.variance * duals.double()
         # The linear part needs no covariances.

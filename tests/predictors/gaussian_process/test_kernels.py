@@ -44,6 +44,16 @@ def test_posterior_means_are_products_with_the_covariances(count: int) -> None:
     np.testing.assert_allclose(single, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("width", [3, 150])
+def test_equal_inputs_have_equal_means_wherever_they_stand(width: int) -> None:
+    rng = np.random.default_rng(4)
+    inputs, known = (torch.from_numpy(rng.normal(size=(n, width))) for n in (900, 60))
+    duals = torch.from_numpy(rng.normal(size=(60, 1)))
+    rows = torch.from_numpy(rng.permutation(np.repeat(np.arange(900), 3)))
+    found = KERNEL.posterior_means(inputs[rows], known, duals)
+    assert torch.equal(found, KERNEL.posterior_means(inputs, known, duals)[rows])
+
+
 def test_means_of_an_input_do_not_depend_on_the_number_of_inputs() -> None:
     weights = torch.from_numpy(RNG.uniform(0.1, 0.3, 40))
     kernel = MaternLinearKernel(weights, 1.5, 0.3)
