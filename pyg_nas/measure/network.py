@@ -108,6 +108,23 @@ def sized_network(cell: Cell, size: NetworkSize) -> tuple[ImageNetwork, Tensor]:
     return ImageNetwork(unit, network), torch.zeros(1, channels, *size.image_size)
 
 
+def draw_official_network(cell: Cell, generator: torch.Generator) -> tuple[Any, NetworkSize]:
+    """Return a cell's network of the official size, with random weights, and that size.
+
+    Args:
+        generator: Draws the weights.
+
+    Raises:
+        MeasureError: If cells of this space have no such network.
+    """
+    architecture = cell.space.support.official_network
+    if architecture is None:
+        raise MeasureError(f"cells of space {cell.space.name!r} have no network of official size")
+    network: Any = architecture.build(cell, architecture.size)
+    network.initialize([generator])
+    return network, architecture.size
+
+
 def build_network(cell: Cell, task: Task | str | os.PathLike[str], seed: int = 0) -> ImageNetwork:
     """Return the network that a task trains for a cell, with random weights.
 

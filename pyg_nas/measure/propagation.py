@@ -10,14 +10,14 @@ multiply-accumulates.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_nas.errors import MeasureError
+from pyg_nas.measure.network import draw_official_network
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell import Cell
@@ -53,13 +53,9 @@ def propagation(cell: Cell, seed: int) -> NDArray[np.float64]:
     Raises:
         MeasureError: If cells of its space have no such network.
     """
-    builder = cell.space.support.official_network
-    if builder is None:
-        raise MeasureError(f"cells of space {cell.space.name!r} have no network of official size")
     generator = torch.Generator().manual_seed(seed)
-    network: Any = builder.build(cell, builder.size)
-    network.initialize([generator])
-    shape = (BATCH_SIZE, builder.size.image_channels, *builder.size.image_size)
+    network, size = draw_official_network(cell, generator)
+    shape = (BATCH_SIZE, size.image_channels, *size.image_size)
     states = torch.randn(shape, generator=generator)[None].permute(1, 3, 4, 0, 2)
     layers = list(network.layers)
     first, last = (layers.index(network.cells[end]) for end in (0, -1))

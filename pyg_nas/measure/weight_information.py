@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pyg_nas.errors import MeasureError
+from pyg_nas.measure.network import draw_official_network
 from pyg_nas.spaces.grouped_layers import (
     BATCH_NORM_EPSILON,
     GroupedBatchNorm,
@@ -62,15 +62,11 @@ def weight_information(cell: Cell, seed: int) -> NDArray[np.float64]:
     Raises:
         MeasureError: If cells of its space have no such network.
     """
-    builder = cell.space.support.official_network
-    if builder is None:
-        raise MeasureError(f"cells of space {cell.space.name!r} have no network of official size")
     generator = torch.Generator().manual_seed(seed)
-    network: Any = builder.build(cell, builder.size)
-    network.initialize([generator])
+    network, size = draw_official_network(cell, generator)
     network.requires_grad_(False)
-    height, width = builder.size.image_size
-    shape = (BATCH_SIZE, builder.size.image_channels, height // 2, width // 2)
+    height, width = size.image_size
+    shape = (BATCH_SIZE, size.image_channels, height // 2, width // 2)
     images = torch.randn(shape, generator=generator)
     difference = _difference(network, images)
     logits, gradients = logits_and_gradients(network, images)
