@@ -111,6 +111,12 @@ class EdgeCellSupport(SpaceSupport):
     }
     extra_kinds = {"convolutions": tuple(KERNEL_SIZES)}  # noqa: RUF012
     common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
+    # Of the cells of NAS-Bench-201, where every cell has its twin.
+    zero_cost_model = "nasbench201_zero_cost.npz"
+    signal_files = {  # noqa: RUF012
+        "propagation": "nasbench201_propagation.npz",
+        "weight information": "nasbench201_weight_information.npz",
+    }
     has_text_form = True
     has_empty_cell = True  # architectures whose output is always zero
 

@@ -19,11 +19,6 @@ class NASBench201Support(EdgeCellSupport):
 
     budgets = NASBENCH201_BUDGETS
     common_tables = ("nasbench201_digits.hdf5", "nasbench201_textures.hdf5")
-    zero_cost_model = "nasbench201_zero_cost.npz"
-    signal_files = {  # noqa: RUF012
-        "propagation": "nasbench201_propagation.npz",
-        "weight information": "nasbench201_weight_information.npz",
-    }
     num_cells = NUM_NASBENCH201_CELLS
 
     def __init__(self) -> None:

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 class TransNASBench101Support(EdgeCellSupport):
     """Support of the micro space of TransNAS-Bench-101 (Duan et al., arXiv:2105.11871)."""
 
-    zero_cost_model = "nasbench201_zero_cost.npz"  # of the cells' twins, as the next ones
-    signal_files = {  # noqa: RUF012
-        "propagation": "nasbench201_propagation.npz",
-        "weight information": "nasbench201_weight_information.npz",
-    }
     num_cells = NUM_TRANSNASBENCH101_CELLS
 
     def __init__(self) -> None:
