@@ -40,6 +40,11 @@ class SignedLock:
         self._patience = patience
 
     @property
+    def files(self) -> tuple[Path, Path]:
+        """The file of the lock, and that of its holder's name."""
+        return Path(self._lock.lock_file), self._signature
+
+    @property
     def is_locked(self) -> bool:
         """Whether this thread holds the lock by this object."""
         return bool(self._lock.is_locked)

@@ -21,7 +21,6 @@ from pyg_nas.scoring.scores import Columns
 _NAME = re.compile(r"(\d{9})-([0-9a-f]{16})\.npz")
 _SETTINGS = "settings.json"
 _LOCK = "lock"
-_OF_LOCK = (_LOCK, f"{_LOCK}.holder")
 
 
 @contextmanager
@@ -36,15 +35,16 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
         SettingsError: If the folder has parts of other scores, or another process uses it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with SignedLock(folder / _LOCK, f"{folder}: another process scores into this folder").held():
+    lock = SignedLock(folder / _LOCK, f"{folder}: another process scores into this folder")
+    with lock.held():
         path = folder / _SETTINGS
         if not path.exists():
-            if others := sorted({p.name for p in folder.iterdir()}.difference(_OF_LOCK)):
-                for name in _OF_LOCK:
-                    (folder / name).unlink(missing_ok=True)
+            if others := sorted(set(folder.iterdir()).difference(lock.files)):
+                for file in lock.files:
+                    file.unlink(missing_ok=True)
                 raise SettingsError(
-                    f"{folder}: contains {quoted(others[0])} and no scores; parts of scores are "
-                    f"kept there, move the folder or choose another output"
+                    f"{folder}: contains {quoted(others[0].name)} and no scores; parts of scores "
+                    f"are kept there, move the folder or choose another output"
                 )
             write_json(path, settings)
         elif read_json(path) != settings:

@@ -27,6 +27,7 @@ def test_a_second_holder_is_refused_until_the_first_ends(tmp_path: Path) -> None
         assert not second.is_locked
     with second.held():
         assert second.is_locked
+        assert sorted(second.files) == sorted(tmp_path.iterdir())
     assert not second.is_locked
 
 
