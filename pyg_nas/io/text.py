@@ -66,6 +66,11 @@ def folder_name(path: Path) -> str:
     return path.resolve().name if path.name in ("", "..") else path.name
 
 
+def milliseconds(seconds: float) -> str:
+    """Return a latency in milliseconds with two decimals and the unit."""
+    return f"{1000 * seconds:.2f} ms"
+
+
 def time_unit(seconds: float) -> tuple[float, str]:
     """Return the unit in which a time is shown, in seconds, and its symbol."""
     if seconds >= 5400:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.text import check_text, counted, folder_name, percent, printable
+from pyg_nas.io.text import check_text, counted, folder_name, milliseconds, percent, printable
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,10 @@ def test_one_of_a_thing_is_in_the_singular() -> None:
 
 def test_percent() -> None:
     assert [percent(0.95), percent(0.0523, 1), percent(1)] == ["95 %", "5.2 %", "100 %"]
+
+
+def test_latencies_are_in_milliseconds() -> None:
+    assert [milliseconds(seconds) for seconds in (0.001736, 1.5)] == ["1.74 ms", "1500.00 ms"]
 
 
 @pytest.mark.parametrize(("path", "name"), [(".", "b"), ("..", "a"), ("c/d/", "d"), ("/x/y", "y")])

@@ -17,7 +17,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.io.callbacks import open_logger
 from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.limits import MOST_CELLS, MOST_EPOCHS, MOST_RUNS
-from pyg_nas.io.text import counted, percent
+from pyg_nas.io.text import counted, milliseconds, percent
 
 
 def finish(
@@ -122,15 +122,14 @@ def _print(about: dict[str, Any]) -> None:
         print_line(f"test {test['score_name']}: ", bold(shown_score(test)))
     print_line("trainable parameters: ", bold(f"{about['parameters']:,}"))
     print_line("multiply-accumulates: ", bold(f"{about['macs']:,}"), " per image")
-    milliseconds = bold(f"{1000 * latency['median']:.2f} ms")
-    known = [] if limit is None else [f"limit {1000 * limit['limit']:.2f} ms"]
+    known = [] if limit is None else [f"limit {milliseconds(limit['limit'])}"]
     if known and limit["predicted"] is not None:
-        known.append(f"expected {1000 * limit['predicted']:.2f} ms")
+        known.append(f"expected {milliseconds(limit['predicted'])}")
         if not is_on_device_of_limit(about):
             known[-1] += f"; their device: {limit['device']}"
     note = f" ({', '.join(known)})" if known else ""
     where = f"{latency['processor']}, {counted(latency['threads'], 'thread')}"
-    print_line("latency: ", milliseconds, f" per image, on {where}{note}")
+    print_line("latency: ", bold(milliseconds(latency["median"])), f" per image, on {where}{note}")
     print_line("module hash: ", bold(about["confirmation"]["chosen"]))
     for text in doubts(about):
         print_note(text)

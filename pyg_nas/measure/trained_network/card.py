@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyg_nas.io.text import counted, markdown, percent
+from pyg_nas.io.text import counted, markdown, milliseconds, percent
 from pyg_nas.measure.tasks.objective import score_note
 from pyg_nas.measure.trained_network.export import ONNX
 
@@ -131,10 +131,11 @@ def _too_slow(about: Mapping[str, Any]) -> str:
     if limit is None or median <= limit["limit"] or not is_on_device_of_limit(about):
         return ""
     predicted = limit["predicted"]
-    was = "" if predicted is None else f" (predicted: {_ms(predicted)})"
+    was = "" if predicted is None else f" (predicted: {milliseconds(predicted)})"
     return (
-        f"The latency of {_ms(median)}{was} is above the search's limit of {_ms(limit['limit'])}: "
-        f"the limit holds for predictions. A search with a lower limit leaves room for their error."
+        f"The latency of {milliseconds(median)}{was} is above the search's limit of "
+        f"{milliseconds(limit['limit'])}: the limit holds for predictions. A search "
+        f"with a lower limit leaves room for their error."
     )
 
 
@@ -177,11 +178,12 @@ def _is_percent(score: str) -> bool:
 
 
 def _latency(latency: Mapping[str, Any]) -> str:
-    lower, upper = _ms(latency["lower"]).removesuffix(" ms"), _ms(latency["upper"])
+    lower = milliseconds(latency["lower"]).removesuffix(" ms")
     threads = counted(latency["threads"], "thread")
     return (
-        f"{_ms(latency['median'])} median, {lower} to {upper} quartiles of "
-        f"{latency['repeats']} passes on {markdown(latency['processor'])}, {threads}"
+        f"{milliseconds(latency['median'])} median, {lower} to "
+        f"{milliseconds(latency['upper'])} quartiles of {latency['repeats']} passes on "
+        f"{markdown(latency['processor'])}, {threads}"
     )
 
 
@@ -190,17 +192,13 @@ def _limit(about: Mapping[str, Any]) -> str:
     limit = about.get("latency_limit")
     if limit is None:
         return ""
-    found = [f"limit {_ms(limit['limit'])}"]
+    found = [f"limit {milliseconds(limit['limit'])}"]
     if limit["predicted"] is not None:
-        found.append(f"expected {_ms(limit['predicted'])} ({markdown(limit['device'])})")
+        found.append(f"expected {milliseconds(limit['predicted'])} ({markdown(limit['device'])})")
     if limit["median_error"] is not None:
         half, most = (percent(limit[name], 1) for name in ("median_error", "error_90"))
         found.append(f"error of predictions: median {half}, 90 % below {most}")
     return f"\n| latency in the search | {'; '.join(found)} |"
-
-
-def _ms(seconds: float) -> str:
-    return f"{1000 * seconds:.2f} ms"
 
 
 def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
