@@ -277,7 +277,7 @@ def check_label(metric: str | None, budget: int | None, run: str | None) -> None
     """
     from pyg_nas.data.protocols.labels import LabelPolicy
 
-    chosen_label(LabelPolicy(), metric, budget, run)
+    _changed_label(LabelPolicy(), metric, budget, run)
 
 
 def chosen_label(
@@ -285,13 +285,32 @@ def chosen_label(
 ) -> LabelPolicy:
     """Return the default label, changed by the options of the user.
 
-    With another metric or budget, the fallback label of the default has no meaning, and at
+    If the name of its metric leaves a doubt whether more or less of it is better, print what is
+    assumed. With another metric or budget, the fallback label of the default has no meaning, and at
     another budget a low accuracy does not mean a failed run. Both are then switched off.
 
     Raises:
         SettingsError: If one is outside its rule, or a budget or run is given for a table of
             networks or for a target, which is no result of training runs.
     """
+    from pyg_nas.data.protocols.direction import direction
+
+    label = _changed_label(default, metric, budget, run)
+    larger_is_better, is_certain = direction(label.metric)
+    if not is_certain:
+        taken, other, word = (
+            ("larger", "smaller", "cost") if larger_is_better else ("smaller", "larger", "gain")
+        )
+        print_note(
+            f"label {quoted(label.metric)}: {taken} is taken as better, which its name leaves "
+            f"open; if {other} is better, rename it in the table, such as to {label.metric}_{word}"
+        )
+    return label
+
+
+def _changed_label(
+    default: LabelPolicy, metric: str | None, budget: int | None, run: str | None
+) -> LabelPolicy:
     from pyg_nas.spaces.measurements import METRICS
 
     if default.run is None and (budget, run) != (None, None):

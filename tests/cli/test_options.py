@@ -8,7 +8,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pyg_nas.cli.options import Jobs, check_settings_file, chosen_label, longest_training
+from pyg_nas.cli.options import (
+    Jobs,
+    check_label,
+    check_settings_file,
+    chosen_label,
+    longest_training,
+)
 from pyg_nas.data.protocols.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.errors import SettingsError
 
@@ -75,6 +81,32 @@ def test_another_metric_has_no_fallback_and_another_budget_no_threshold_either()
     assert tested.resample_below == PAPER_LABEL.resample_below
     early = chosen_label(PAPER_LABEL, None, 12, "2")
     assert early == LabelPolicy(budget=12, run=2, resample_below=None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "note"),
+    [
+        (
+            "jacov",
+            "larger is taken as better, which its name leaves open; if smaller is better, "
+            "rename it in the table, such as to jacov_cost",
+        ),
+        (
+            "inference",
+            "smaller is taken as better, which its name leaves open; if larger is "
+            "better, rename it in the table, such as to inference_gain",
+        ),
+    ],
+)
+def test_a_direction_that_is_assumed_is_printed(
+    metric: str, note: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen_label(PAPER_LABEL, metric, None, None)
+    assert capsys.readouterr().err == f"label {metric!r}: {note}\n"
+    check_label(metric, None, None)
+    for certain in ("inference_ms", "jacov_cost", "inference_gain", None):
+        chosen_label(PAPER_LABEL, certain, None, None)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("budget", "run"), [(12, None), (None, "mean")])

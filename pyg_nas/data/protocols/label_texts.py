@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.data.protocols.direction import UNIT_SPELLINGS
 from pyg_nas.data.protocols.labels import SCORE, LabelPolicy
 from pyg_nas.errors import listed
 
@@ -21,14 +22,8 @@ UNITS = "units"
 UNITS_OF_PROFILES = {"latency": "s", "latency_spread": "s", "peak_memory": "bytes"}
 """Units of the targets of :func:`~pyg_nas.measure.profiles.profile.profile_networks`."""
 
-# As they are, or in small letters: MJ and MW are other units.
-_UNITS = {
-    spelling: unit
-    for unit in ("s", "ms", "us", "ns", "J", "mJ", "W", "mW", "bytes", "kB", "MB", "GB")
-    for spelling in (unit, unit.lower())
-}
 # latency_ms, latency in ms, latency (ms), latency [ms]
-_WITH_UNIT = re.compile(rf"(.+?)(?: in)? ?[ (\[]({'|'.join(_UNITS)})[)\]]?")
+_WITH_UNIT = re.compile(rf"(.+?)(?: in)? ?[ (\[]({'|'.join(UNIT_SPELLINGS)})[)\]]?")
 
 
 def label_words(table: AnyTable, policy: LabelPolicy) -> str:
@@ -76,7 +71,7 @@ def _split(policy: LabelPolicy) -> tuple[str, str]:
     if found is None:
         return name, ""
     words, spelling = found.groups()
-    return words, _UNITS[spelling]
+    return words, UNIT_SPELLINGS[spelling]
 
 
 def label_sentence(policy: LabelPolicy, unit: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from pyg_nas.data.protocols.direction import direction
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
@@ -21,12 +21,6 @@ from pyg_nas.spaces.measurements import ACCURACIES, METRICS
 FAILED_BELOW = 0.2
 """A run that ends below this accuracy has failed, by the rule of the reproduction."""
 
-# A target whose name has one of these words is a cost: smaller is better.
-_COSTS = {
-    *("time", "seconds", "latency", "energy", "power", "memory", "size", "loss", "error"),
-    *("parameters", "params", "flops", "macs", "runtime", "duration", "perplexity"),
-    *("mse", "rmse", "mae"),
-}
 _FEW_LOST, _MANY_LOST = 10, 0.05
 
 
@@ -81,11 +75,9 @@ class LabelPolicy:
     def larger_is_better(self) -> bool:
         """Whether a larger label is better: true of accuracies, false of seconds.
 
-        Targets are costs if their names have a word such as ``latency`` or ``loss``, but not in
-        brackets: ``accuracy (size 32)`` is none.
+        Of targets the name decides, by :func:`~pyg_nas.data.protocols.direction.direction`.
         """
-        words = re.split(r"[\W_]+", re.sub(r"[(\[].*?[)\]]", "", self.metric.lower()))
-        return self.is_accuracy or not _COSTS.intersection(words)
+        return self.is_accuracy or direction(self.metric).larger_is_better
 
     def apply(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return one label per cell, ``[N]``, computed from the runs ``[N, S]`` of its metric.

@@ -126,15 +126,23 @@ class Objective:
     def check(self) -> None:
         """Check the user's metric, if there is one, before the first run has been trained for it.
 
-        It is called with labels of the task and predictions of which about half are correct.
+        It is called with labels of the task, and predictions of which about half or all are
+        correct.
 
         Raises:
-            MeasureError: If the metric fails or gives no finite number.
+            MeasureError: If the metric fails, gives no finite number, or is one of which smaller
+                is better.
         """
-        if self._metric is not None:
-            labels = self.task.validation.labels
-            predicted = np.where(np.arange(len(labels)) % 2, labels, labels[::-1])
-            self._own_score(labels, predicted)
+        if self._metric is None:
+            return
+        labels = self.task.validation.labels
+        half = self._own_score(labels, np.where(np.arange(len(labels)) % 2, labels, labels[::-1]))
+        correct = self._own_score(labels, labels)
+        if correct < half:
+            raise MeasureError(
+                f"metric {self.task.settings.metric}: gives {correct:g} for correct predictions "
+                f"and {half:g} for partly wrong ones; larger must be better: give its negative"
+            )
 
     def _own_score(self, labels: Labels, predicted: Labels) -> float:
         assert self._metric is not None

@@ -90,6 +90,16 @@ def test_own_metrics(tmp_path: Path) -> None:
         Objective(task).score(np.array([0.0, 1.0]), np.array([0.5, np.nan]))
 
 
+def test_a_metric_of_which_smaller_is_better_is_refused() -> None:
+    with pytest.raises(
+        MeasureError,
+        match=r"^metric sklearn.metrics:zero_one_loss: gives 0 for correct predictions and 0\.\d+ "
+        r"for partly wrong ones; larger must be better: give its negative$",
+    ):
+        get_task("digits", metric="sklearn.metrics:zero_one_loss")
+    get_task("digits", metric="sklearn.metrics:cohen_kappa_score")
+
+
 def test_predicted_labels(tiny_task: Task) -> None:
     outputs = np.array([[1.0, 3.0, 2.0], [5.0, 1.0, 1.0]], np.float32)
     assert predicted_labels(outputs, tiny_task).tolist() == [1, 0]

@@ -1,0 +1,72 @@
+"""Which labels are better, by their names."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyg_nas.data.protocols.direction import UNIT_SPELLINGS, direction
+from pyg_nas.spaces.measurements import METRICS
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        *(
+            "latency_raspi4",
+            "edge-gpu latency",
+            "LatencyRaspi",
+            "inferenceTime",
+            "time_to_accuracy",
+        ),
+        *(
+            "energy",
+            "energy (mJ)",
+            "val_loss",
+            "loss/val",
+            "train/loss",
+            "macs",
+            "MACs",
+            "params_M",
+        ),
+        *("RMSE", "mean_absolute_error", "error (%)", "top1_error", "accuracy_loss"),
+        *("raspi4_ms", "raspi4 (ms)", "raspi4 [mJ]", "raspi4 in us", "inference_ms", "peak_MB"),
+        *("ms_per_image", "number_of_params", "jacov_cost", "accuracy_cost", "neg_log_likelihood"),
+    ],
+)
+def test_costs(metric: str) -> None:
+    assert direction(metric) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        *("accuracy (size 32)", "accuracy_at_size_32", "accuracy at 5 ms", "pgd_accuracy", "mAP"),
+        *("auc", "throughput", "images_per_second", "img/s", "quality_per_watt"),
+        *("neg_mean_squared_error", "neg_latency", "latency_gain", "inference_accuracy"),
+    ],
+)
+def test_gains(metric: str) -> None:
+    assert direction(metric) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("metric", "larger"),
+    [
+        *[("jacov", True), ("lossless", True), ("neg", True), ("bits_per_byte", True)],
+        *[("score_S", True), ("accuracy_ms", True), ("score 5 ms", True), ("", True)],
+        *[("inference_raspi4", False), ("accuracy_size_32", False)],
+    ],
+)
+def test_names_that_leave_it_open(metric: str, larger: bool) -> None:
+    assert direction(metric) == (larger, False)
+
+
+def test_the_metrics_of_tables_leave_nothing_open() -> None:
+    for name in METRICS:
+        assert direction(name) == (name.endswith("accuracy"), True)
+
+
+@pytest.mark.parametrize("unit", [unit for unit in UNIT_SPELLINGS if len(unit) > 1])
+def test_every_unit_is_that_of_a_cost(unit: str) -> None:
+    for name in (f"raspi4_{unit}", f"raspi4 ({unit})"):
+        assert direction(name) == (False, True)
