@@ -15,7 +15,9 @@ from pyg_nas.compute.jit import compiled_enabled
 FEWEST_INPUTS = 1_024
 """Inputs from which on compiled code saves more time than it takes to load."""
 
-_ROWS = 128  # of a block of covariances that stays in the processor's cache
+# Of a block of covariances that stays in the processor's cache: with more than 256 known inputs,
+# and with fewer.
+_ROWS, _MOST_ROWS = 128, 256
 _COVARIANCE_ROWS = 256
 _IN_CACHE = 16_384  # covariances whose intermediate results stay in the processor's cache
 _LEAST_NOISE = 1e-4
@@ -100,22 +102,25 @@ class MaternLinearKernel:
         K]``.
         """
         inputs, known = inputs.to(duals.dtype), known.T.to(duals.dtype)
-        smooth = self.variance * duals.double()
+        size = _MOST_ROWS if known.shape[1] <= _MOST_ROWS else _ROWS
+        smooth = self.variance / 3 * duals.double()
         # The linear part needs no covariances.
         straight = self.linear * (known @ duals)
         # Rows whose product is five times the squared distance: inputs, squared length, 1.
         ones = known.new_ones(1, known.shape[1])
         right = 5 * torch.cat([-2 * known, ones, known.square().sum(dim=0, keepdim=True)])
-        left = known.new_ones(_ROWS, len(right))
-        rows = left[:, :-2]
+        left = known.new_ones(size, len(right))
+        rows, squares = left[:, :-2], left[:, -2]
+        square, root = known.new_empty(2, size, known.shape[1])
         means = []
-        for part in inputs.split(_ROWS):
+        for part in inputs.split(size):
             rows[: len(part)] = part
             rows[len(part) :] = 0
-            torch.square(vector_norm(rows, dim=1), out=left[:, -2])
-            square = (left @ right).clamp_(min=0)
-            root = square.sqrt()
-            matern = square.div_(3).add_(root).add_(1).mul_(root.neg_().exp_())
+            torch.square(vector_norm(rows, dim=1), out=squares)
+            torch.mm(left, right, out=square).clamp_(min=0)
+            torch.sqrt(square, out=root)
+            # Three times the Matérn part: 3 + 3 r + r², times exp(-r).
+            matern = square.add_(root, alpha=3).add_(3).mul_(root.neg_().exp_())
             means.append((matern.double() @ smooth).to(duals.dtype) + rows @ straight)
         return torch.cat(means)[: len(inputs)]
 

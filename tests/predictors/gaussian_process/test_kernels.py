@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern
 from torch import Tensor
 
@@ -44,14 +46,26 @@ def test_posterior_means_are_products_with_the_covariances(count: int) -> None:
     np.testing.assert_allclose(single, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("width", [3, 150])
-def test_equal_inputs_have_equal_means_wherever_they_stand(width: int) -> None:
-    rng = np.random.default_rng(4)
-    inputs, known = (torch.from_numpy(rng.normal(size=(n, width))) for n in (900, 60))
-    duals = torch.from_numpy(rng.normal(size=(60, 1)))
-    rows = torch.from_numpy(rng.permutation(np.repeat(np.arange(900), 3)))
-    found = KERNEL.posterior_means(inputs[rows], known, duals)
-    assert torch.equal(found, KERNEL.posterior_means(inputs, known, duals)[rows])
+@settings(max_examples=40, deadline=None)
+@given(
+    count=st.sampled_from([1, 7, 128, 255, 257, 1_023, 1_025, 1_500, 2_700]),
+    known=st.sampled_from([1, 60, 172, 256, 257, 300]),
+    width=st.sampled_from([3, 41, 150]),
+    single=st.booleans(),
+    seed=st.integers(0, 100),
+)
+def test_equal_inputs_have_equal_means_wherever_they_stand(
+    count: int, known: int, width: int, single: bool, seed: int
+) -> None:
+    """In calls of any size, with as many known inputs as change the size of a block."""
+    rng = np.random.default_rng(seed)
+    inputs, others = (torch.from_numpy(rng.normal(size=(n, width))) for n in (40, known))
+    duals = torch.from_numpy(rng.normal(size=(known, 2)))
+    duals = duals.float() if single else duals
+    rows = torch.from_numpy(rng.integers(0, len(inputs), count))
+    kernel = MaternLinearKernel(torch.ones(width), 1.5, 0.3)
+    found = kernel.posterior_means(inputs[rows], others, duals)
+    assert torch.equal(found, kernel.posterior_means(inputs, others, duals)[rows])
 
 
 def test_means_of_an_input_do_not_depend_on_the_number_of_inputs() -> None:
