@@ -25,7 +25,7 @@ _ONNX_NEEDS = ("onnx", "onnxruntime", "onnxscript")  # torch's exporter needs th
 ONNX, PROGRAM = ".onnx", ".pt2"
 
 
-def check_format(path: str | os.PathLike[str]) -> str:
+def check_program_format(path: str | os.PathLike[str]) -> str:
     """Return the ending of an exported program's file.
 
     Raises:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyg_nas.compute.bounded_cache import BoundedCache
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.features.graph_features import (
-    BLOCK_CELLS,
+    FEATURE_BLOCK,
     FEATURE_VERSION,
     CellFeatures,
     cell_features,
@@ -138,7 +138,7 @@ def map_blocks(
     cache = cells.space.support.cache(FeatureCache)
     known = cache.groups(cells, extra)
     new = [group for group in extra if group.name not in known]
-    step = cells_per_block(cells, BLOCK_CELLS)
+    step = cells_per_block(cells, FEATURE_BLOCK)
     few = len(cells) <= _MOST_BLOCKS * step
     many = None
     if without_vertices and not few and not new:

@@ -20,10 +20,10 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.graphs.space_support import ExtraFeatures
 
-BLOCK_CELLS = 4_096
+FEATURE_BLOCK = 4_096
 """Cells of a benchmark's size to a block: its arrays stay in the processor's cache."""
 
-_BLOCK_AREA = 64  # squared vertices of a cell up to which a block has BLOCK_CELLS cells
+_BLOCK_AREA = 64  # squared vertices of a cell up to which a block has FEATURE_BLOCK cells
 
 FEATURE_VERSION = 4
 """Increased when a feature is added or changes; fitted models store their version."""
@@ -158,7 +158,7 @@ def check_columns(columns: NDArray[Any], total: int) -> None:
         raise ModelError(f"a model's columns must be whole numbers from 0 to {total - 1}")
 
 
-def cells_per_block(cells: CellArray, most: int = BLOCK_CELLS) -> int:
+def cells_per_block(cells: CellArray, most: int = FEATURE_BLOCK) -> int:
     """Return how many of ``cells`` go into a block: ``most`` small ones, fewer of large graphs,
     whose padded arrays grow with the square of their vertices.
     """

@@ -16,7 +16,7 @@ AnyPath = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
 
 
-class Records(NamedTuple):
+class OfficialTable(NamedTuple):
     """The content of an official file, read or to be written.
 
     Attributes:
@@ -40,7 +40,7 @@ class Records(NamedTuple):
 class OfficialFormat(Protocol):
     """Reads and writes the official files of a space."""
 
-    def read(self, source: AnyPath, progress: Progress | None = None) -> Records:
+    def read(self, source: AnyPath, progress: Progress | None = None) -> OfficialTable:
         """Read a file.
 
         Args:
@@ -51,11 +51,11 @@ class OfficialFormat(Protocol):
             RecordError: If a record is damaged or invalid; the message has its byte offset.
         """
 
-    def write(self, records: Records, target: AnyPath, progress: Progress | None = None) -> int:
+    def write(self, table: OfficialTable, target: AnyPath, progress: Progress | None = None) -> int:
         """Write a file, completely or not at all, and return its number of records.
 
         Args:
-            records: The measurements; graphs and hashes must be valid.
+            table: The measurements; graphs and hashes must be valid.
             target: The file.
             progress: Called with (cells done, cells in all).
 

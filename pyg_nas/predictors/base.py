@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from pyg_nas.predictors.parameter_rules import Rule
+from pyg_nas.predictors.parameter_rules import ParameterRule
 from pyg_nas.predictors.storage.state import FittedState
 from pyg_nas.predictors.validation import check_parameters
 
@@ -22,7 +22,7 @@ class CellEstimator(BaseEstimator):  # type: ignore[misc]
         least_cells: Training cells that a fit needs.
     """
 
-    parameter_rules: ClassVar[Mapping[str, Rule]] = {}
+    parameter_rules: ClassVar[Mapping[str, ParameterRule]] = {}
     fitted_state: ClassVar[FittedState] = FittedState()
     least_cells: ClassVar[int] = 1
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import ExtraGroup, extended_features, map_blocks
 from pyg_nas.features.graph_features import (
-    BLOCK_CELLS,
+    FEATURE_BLOCK,
     PATH_GROUP,
     TRANSFER_GROUP,
     ZERO_COST_GROUP,
@@ -477,9 +477,8 @@ class HybridRegressor(CellRegressor):
         """
         total, inputs = self.process_.inputs_.shape
         fitted = len(self._unseen[0]) if hasattr(self, "_unseen") else total
-        return (
-            fitted < total and len(cells) > BLOCK_CELLS and fits_memory(len(cells), fitted, inputs)
-        )
+        many = len(cells) > FEATURE_BLOCK
+        return fitted < total and many and fits_memory(len(cells), fitted, inputs)
 
     def _kept_blocks(self, cells: CellArray) -> list[KeptBlock]:
         parts: dict[int, Others] = {}

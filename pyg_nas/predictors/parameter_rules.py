@@ -14,11 +14,11 @@ import numpy as np
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.limits import MOST_CHANNELS, MOST_EPOCHS, MOST_LAYERS, MOST_MEMBERS, MOST_SEED
 
-Rule = Callable[[str, Any], None]
+ParameterRule = Callable[[str, Any], None]
 """Checks the value of a named setting; raises ``SettingsError``."""
 
 
-def whole(least: int | None = None, optional: bool = False, most: int = MOST_SEED) -> Rule:
+def whole(least: int | None = None, optional: bool = False, most: int = MOST_SEED) -> ParameterRule:
     """Return the rule "a whole number from ``least`` to ``most``", or None if ``optional``."""
 
     def small(value: int | None) -> bool:
@@ -27,12 +27,12 @@ def whole(least: int | None = None, optional: bool = False, most: int = MOST_SEE
     return where(_number(whole=True, least=least, optional=optional), small, f"at most {most}")
 
 
-def real(least: float | None = None, optional: bool = False) -> Rule:
+def real(least: float | None = None, optional: bool = False) -> ParameterRule:
     """Return the rule "a finite number, at least ``least``", or None if ``optional``."""
     return _number(whole=False, least=least, optional=optional)
 
 
-def where(base: Rule, holds: Callable[[Any], bool], text: str) -> Rule:
+def where(base: ParameterRule, holds: Callable[[Any], bool], text: str) -> ParameterRule:
     """Return a rule whose values pass ``base`` and for which ``holds`` is true.
 
     Args:
@@ -49,7 +49,7 @@ def where(base: Rule, holds: Callable[[Any], bool], text: str) -> Rule:
     return check
 
 
-def one_of(*values: str) -> Rule:
+def one_of(*values: str) -> ParameterRule:
     """Return the rule "one of these strings"."""
     text = f"{', '.join(values[:-1])} or {values[-1]}"
     return where(anything, lambda value: isinstance(value, str) and value in values, text)
@@ -59,7 +59,7 @@ def anything(name: str, value: Any) -> None:
     """Rule of any value, for :func:`where`."""
 
 
-def _number(*, whole: bool, least: float | None, optional: bool) -> Rule:
+def _number(*, whole: bool, least: float | None, optional: bool) -> ParameterRule:
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     text = "a whole number" if whole else "a finite number"
     bound = "" if least is None else f" >= {least}"
@@ -112,7 +112,7 @@ MEMBERS = whole(least=1, most=MOST_MEMBERS)
 
 SEED = whole(least=0)
 
-GCN_RULES: Mapping[str, Rule] = {
+GCN_RULES: Mapping[str, ParameterRule] = {
     "ensemble_size": MEMBERS,
     "batch_size": whole(least=1),
     "head": WIDTH,
@@ -141,25 +141,25 @@ def _class_weight(name: str, value: Any) -> None:
         )
 
 
-GCN_CLASSIFIER_RULES: Mapping[str, Rule] = {
+GCN_CLASSIFIER_RULES: Mapping[str, ParameterRule] = {
     **GCN_RULES,
     "class_weight": _class_weight,
 }
 
-GCN_REGRESSOR_RULES: Mapping[str, Rule] = {
+GCN_REGRESSOR_RULES: Mapping[str, ParameterRule] = {
     **GCN_RULES,
     "target_mean": real(optional=True),
     "target_std": real(least=float(np.finfo(float).tiny), optional=True),
 }
 
-TWO_STAGE_RULES: Mapping[str, Rule] = {
+TWO_STAGE_RULES: Mapping[str, ParameterRule] = {
     "quantile": where(real(), lambda value: 0 < value < 1, "between 0 and 1"),
     "calibration_folds": where(whole(least=0), lambda value: value != 1, "0 or at least 2"),
     "threshold": real(optional=True),
     "random_state": SEED,
 }
 
-HYBRID_RULES: Mapping[str, Rule] = {
+HYBRID_RULES: Mapping[str, ParameterRule] = {
     "ensemble_size": whole(least=0, most=MOST_MEMBERS),
     "network_share": SHARE,
     "hidden": WIDTH_OR_RULE,
@@ -170,14 +170,14 @@ HYBRID_RULES: Mapping[str, Rule] = {
     "random_state": SEED,
 }
 
-TRANSFER_RULES: Mapping[str, Rule] = {
+TRANSFER_RULES: Mapping[str, ParameterRule] = {
     **HYBRID_RULES,
     "transfer": where(anything, lambda value: not value, "False in TransferRegressor"),
 }
 
-NETWORKS_RULES: Mapping[str, Rule] = {
+NETWORKS_RULES: Mapping[str, ParameterRule] = {
     "method": one_of("gp", "boosted-trees", "random-forest"),
     "random_state": SEED,
 }
 
-LATENCY_RULES: Mapping[str, Rule] = {"folds": whole(least=2), "random_state": SEED}
+LATENCY_RULES: Mapping[str, ParameterRule] = {"folds": whole(least=2), "random_state": SEED}

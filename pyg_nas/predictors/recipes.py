@@ -20,7 +20,7 @@ from pyg_nas.predictors.parameter_rules import (
     NETWORKS_RULES,
     TRANSFER_RULES,
     TWO_STAGE_RULES,
-    Rule,
+    ParameterRule,
     anything,
 )
 from pyg_nas.predictors.storage.registry import class_named
@@ -64,7 +64,7 @@ class RecipeNeeds:
     provides_std: bool = False
     has_epochs: bool = False
     of_networks: bool | None = None
-    settings: Mapping[str, Rule] = field(default_factory=dict)
+    settings: Mapping[str, ParameterRule] = field(default_factory=dict)
 
     def check_cells(self, recipe: str, cells: int, where: str = "") -> None:
         """Check that there are as many training cells as a fit of the recipe needs.
@@ -82,7 +82,7 @@ class RecipeNeeds:
             )
 
 
-def _settings(rules: Mapping[str, Rule], part: str = "") -> dict[str, Rule]:
+def _settings(rules: Mapping[str, ParameterRule], part: str = "") -> dict[str, ParameterRule]:
     """The rules of settings that files may have, of an estimator or of a part of one."""
     return {f"{part}{name}": rule for name, rule in rules.items() if name not in SET_BY_CALLERS}
 
@@ -276,7 +276,7 @@ def recipe_needs(recipe: str) -> RecipeNeeds:
     if recipe in _needs:
         return _needs[recipe]
     estimator = make_estimator(recipe)
-    rules: Mapping[str, Rule] = getattr(estimator, "parameter_rules", {})
+    rules: Mapping[str, ParameterRule] = getattr(estimator, "parameter_rules", {})
     return RecipeNeeds(
         getattr(estimator, "least_cells", 1),
         bool(getattr(estimator, "provides_std", False)),

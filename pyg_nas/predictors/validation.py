@@ -13,7 +13,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.limits import LARGEST_LABEL
-from pyg_nas.predictors.parameter_rules import Rule
+from pyg_nas.predictors.parameter_rules import ParameterRule
 
 if TYPE_CHECKING:
     from pyg_nas.data.datasets.dataset import CellDataset
@@ -243,6 +243,6 @@ def check_parameters(estimator: Any) -> None:
     Raises:
         SettingsError: If a value is outside its rule; it names the argument, rule and value.
     """
-    rules: Mapping[str, Rule] = getattr(type(estimator), "parameter_rules", {})
+    rules: Mapping[str, ParameterRule] = getattr(type(estimator), "parameter_rules", {})
     for name, rule in rules.items():
         rule(name, getattr(estimator, name))

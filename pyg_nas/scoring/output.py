@@ -26,7 +26,7 @@ _OTHER_FORMATS = {
 _TEXTS, _WHOLE = ("hash", "arch"), ("row", "operations", "parameters")
 
 
-def check_format(path: str | os.PathLike[str]) -> str:
+def check_score_format(path: str | os.PathLike[str]) -> str:
     """Return the format of a file of scores, ``.csv`` or ``.arrow``, by the end of its name.
 
     A name with another ending, or none, is CSV.
@@ -52,9 +52,9 @@ def write_file(path: str | os.PathLike[str], blocks: Iterator[Columns]) -> None:
         blocks: At least one; all have the same columns.
 
     Raises:
-        SettingsError: By :func:`check_format`.
+        SettingsError: By :func:`check_score_format`.
     """
-    ending = check_format(path)
+    ending = check_score_format(path)
     first = next(blocks)
     names = [name for name in COLUMNS if name in first]
     blocks = chain([first], blocks)

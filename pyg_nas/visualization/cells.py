@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pyg_nas.io.text import counted, printable
 from pyg_nas.spaces.modules.space import NETWORKS
 from pyg_nas.visualization.drawing import FONT_SIZE, Box, Drawing, Words, figure, svg
-from pyg_nas.visualization.files import check_format, save_figure
+from pyg_nas.visualization.files import check_picture_format, save_figure
 from pyg_nas.visualization.layout import BOX_HEIGHT, Edges, Layout, depths, fits, layered_layout
 from pyg_nas.visualization.repeats import Folded, fold_repeats
 
@@ -175,7 +175,7 @@ def draw_cell(cell: Cell, path: str | os.PathLike[str]) -> None:
     Raises:
         SettingsError: If the ending is none of these.
     """
-    check_format(path)
+    check_picture_format(path)
     save_figure(figure(cell_drawing(cell)), path)
 
 

@@ -17,7 +17,7 @@ FORMATS = ("svg", "png", "pdf")
 _DOTS_PER_INCH = 200
 
 
-def check_format(path: str | os.PathLike[str]) -> str:
+def check_picture_format(path: str | os.PathLike[str]) -> str:
     """Return the picture format of a file's ending.
 
     Raises:
@@ -39,7 +39,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """
     from matplotlib import rc_context
 
-    picture_format = check_format(path)
+    picture_format = check_picture_format(path)
     date = {"svg": "Date", "pdf": "CreationDate"}.get(picture_format)
     # In memory, because matplotlib's PDF writer hides the error of a full disk by another one.
     content = BytesIO()

@@ -55,7 +55,7 @@ def edges_and_vertices(cells: CellArray, features: CellFeatures) -> np.ndarray:
 
 
 def test_of_some_cells_they_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
+    monkeypatch.setattr(cell_blocks, "FEATURE_BLOCK", 7)
     for cells in (sample_cells(50, seed=2), sample_cells(30, seed=2)):
         found = group_of(cells, "some", edges_and_vertices)
         np.testing.assert_array_equal(found[:, 0], cells.adjacency.sum(axis=(1, 2)))
@@ -63,7 +63,7 @@ def test_of_some_cells_they_are_computed_in_blocks(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_the_first_block_prepares_is_there_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 5)
+    monkeypatch.setattr(cell_blocks, "FEATURE_BLOCK", 5)
     monkeypatch.setattr(cell_blocks, "single_threaded_pool", lambda _: single_threaded_pool(2))
     events: list[str] = []
 
@@ -91,7 +91,7 @@ def counted_features(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_features_of_few_cells_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
+    monkeypatch.setattr(cell_blocks, "FEATURE_BLOCK", 7)
     computed = counted_features(monkeypatch)
     few, many = sample_cells(28, seed=9), sample_cells(29, seed=9)
     for _ in range(2):
@@ -106,7 +106,7 @@ def test_features_of_few_cells_are_kept(monkeypatch: pytest.MonkeyPatch) -> None
 def test_features_of_many_cells_are_kept_for_the_next_fit(
     without_vertices: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 5)
+    monkeypatch.setattr(cell_blocks, "FEATURE_BLOCK", 5)
     computed = counted_features(monkeypatch)
     cells = sample_cells(40, seed=5)
     expected = cell_features(cells).groups["graph"]
@@ -125,7 +125,7 @@ def test_features_of_many_cells_are_kept_for_the_next_fit(
 
 
 def test_the_same_cells_again_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
+    monkeypatch.setattr(cell_blocks, "FEATURE_BLOCK", 7)
     calls: list[int] = []
 
     def count(part: CellArray, features: CellFeatures) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 
 from pyg_nas.features.graph_block import kinds
 from pyg_nas.features.graph_features import (
-    BLOCK_CELLS,
+    FEATURE_BLOCK,
     cell_features,
     cells_per_block,
     graph_feature_names,
@@ -150,7 +150,7 @@ def test_no_cells_have_no_features() -> None:
 
 def test_blocks_change_nothing() -> None:
     cells = sample_cells(50, seed=4)
-    rows = np.resize(np.arange(50), BLOCK_CELLS + 10)
+    rows = np.resize(np.arange(50), FEATURE_BLOCK + 10)
     many, few = cell_features(cells[rows]), cell_features(cells)
     for name, group in few.groups.items():
         np.testing.assert_allclose(many.groups[name], group[rows], rtol=1e-5, atol=1e-6)
@@ -288,8 +288,8 @@ def test_large_graphs_go_into_smaller_blocks() -> None:
         edges = np.array([np.arange(size - 1), np.arange(1, size)]).T
         return CellArray.from_cells([Cell.from_edges(edges, [0] * size, space)] * count)
 
-    assert cells_per_block(chains(7, 1)) == cells_per_block(chains(8, 1)) == BLOCK_CELLS
-    assert cells_per_block(chains(64, 1)) == BLOCK_CELLS // 64
+    assert cells_per_block(chains(7, 1)) == cells_per_block(chains(8, 1)) == FEATURE_BLOCK
+    assert cells_per_block(chains(64, 1)) == FEATURE_BLOCK // 64
     assert cells_per_block(chains(1_000, 1)) == 1
     few = chains(300, 5)
     longest = graph_feature_names(few.space).index("longest a")

@@ -20,7 +20,7 @@ from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features import blocks as cell_blocks
 from pyg_nas.features.blocks import extended_features
 from pyg_nas.features.graph_features import (
-    BLOCK_CELLS,
+    FEATURE_BLOCK,
     PATH_GROUP,
     TRANSFER_GROUP,
     ZERO_COST_GROUP,
@@ -266,7 +266,7 @@ def test_every_setting_reaches_the_parts() -> None:
 def test_scores_are_the_weighed_mean_of_process_and_networks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 16)
+    monkeypatch.setattr(cell_blocks, "FEATURE_BLOCK", 16)
     fitted = HybridRegressor(2, 0.3, hidden=8, epochs=3, transfer=True).fit(CELLS[:60], Y[:60])
     unseen = CELLS[60:100]
     features = known_features(unseen)
@@ -390,8 +390,8 @@ def test_features_are_computed_once_between_a_fit_and_its_updates(
 ) -> None:
     fitted = HybridRegressor(ensemble_size=0).fit(CELLS[:60], Y[:60])
     save_model(fitted, tmp_path / "m")
-    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 16)
-    monkeypatch.setattr("pyg_nas.predictors.hybrid.BLOCK_CELLS", 16)
+    monkeypatch.setattr(cell_blocks, "FEATURE_BLOCK", 16)
+    monkeypatch.setattr("pyg_nas.predictors.hybrid.FEATURE_BLOCK", 16)
     computed: list[CellArray] = []
 
     def counted(cells: CellArray) -> CellFeatures:
@@ -416,7 +416,7 @@ def test_cells_that_are_kept_between_updates_have_the_same_predictions(
     members: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted = HybridRegressor(ensemble_size=members, hidden=8, epochs=2).fit(CELLS[:60], Y[:60])
-    many = sample_cells(BLOCK_CELLS + 100, seed=1)
+    many = sample_cells(FEATURE_BLOCK + 100, seed=1)
     kept = fitted._kept
     before = fitted.predict_scores(many)
     assert kept._last is None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.scoring.output import check_format, write_file
+from pyg_nas.scoring.output import check_score_format, write_file
 
 BLOCKS = [
     {
@@ -50,8 +50,8 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.ipc", None)
     with pytest.raises(SettingsError, match=r"pip install '\.\[arrow\]' in a clone"):
-        check_format(tmp_path / "s.arrow")
-    check_format(tmp_path / "s.csv")
+        check_score_format(tmp_path / "s.arrow")
+    check_score_format(tmp_path / "s.csv")
 
 
 @pytest.mark.parametrize("name", ["s", "s.CSV", "s.v2", "run-0.5", ".csv", "s.parquet.csv"])

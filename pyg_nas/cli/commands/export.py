@@ -26,11 +26,11 @@ def export(
 
     Example: pyg-nas export model --out model.onnx
     """
-    from pyg_nas.compute.exported import check_format
+    from pyg_nas.compute.exported import check_program_format
     from pyg_nas.predictors.storage.folder import check_exportable, load_described, read_settings
 
     check_output(out, model)
-    check_format(out)
+    check_program_format(out)
     settings = read_settings(model)
     check_exportable(settings["model"], model)
     from pyg_nas.predictors.storage.export import export_model

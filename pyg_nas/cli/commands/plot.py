@@ -44,11 +44,11 @@ def plot(
 
     Example: pyg-nas plot model nasbench101.hdf5 --out scatter.png
     """
-    from pyg_nas.visualization.files import check_format, save_figure
+    from pyg_nas.visualization.files import check_picture_format, save_figure
     from pyg_nas.visualization.plots import scatter
 
     check_output(out, table, model, scores)
-    check_format(out)
+    check_picture_format(out)
     label = metric, budget, run
     compared = compare_with_table(
         model, table, split, label, scores, train, split_seed, space, recipe, device

@@ -104,7 +104,7 @@ def predict(
     from pyg_nas.predictors.storage.folder import settings_checksum
     from pyg_nas.predictors.storage.header import ModelHeader
     from pyg_nas.predictors.trained import TrainedPredictor
-    from pyg_nas.scoring.output import CSV, check_format
+    from pyg_nas.scoring.output import CSV, check_score_format
     from pyg_nas.scoring.source import check_source
 
     if recipe is not None and ":" in recipe:
@@ -122,7 +122,7 @@ def predict(
     pool = Workers(backend, 1 if of_networks and backend == "sequential" else workers)
     check_device(device)
     check_output(out, table, model)
-    ending = check_format(out)
+    ending = check_score_format(out)
     if space is not None:
         space = scored_source(space)
         check_source(space)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pyg_nas.data.tables.checks import check_loadable
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import TableError
-from pyg_nas.graphs.official_format import OfficialFormat, Records
+from pyg_nas.graphs.official_format import OfficialFormat, OfficialTable
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import check_output
@@ -75,7 +75,7 @@ def write_official(
     """
     official = _format(table.space)
     check_loadable(table, "the table")
-    records = Records(
+    content = OfficialTable(
         table.cells,
         table.metrics,
         table.budgets,
@@ -83,7 +83,7 @@ def write_official(
         table.hashes,
         table.trainable_parameters,
     )
-    return official.write(records, target, progress)
+    return official.write(content, target, progress)
 
 
 def _format(space: SearchSpace) -> OfficialFormat:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from pyg_nas.compute.threads import single_threaded_pool
-from pyg_nas.features.graph_features import BLOCK_CELLS
+from pyg_nas.features.graph_features import FEATURE_BLOCK
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.gaussian_process.whitened import WhitenedCells
 
@@ -113,7 +113,7 @@ def kept_rows(cells: int) -> list[slice]:
     Of many cells they are large: a block's prediction begins with an empty cache of the core, which
     costs as much as some hundred cells.
     """
-    size = min(max(cells // _LEAST_BLOCKS, BLOCK_CELLS), _MOST_CELLS)
+    size = min(max(cells // _LEAST_BLOCKS, FEATURE_BLOCK), _MOST_CELLS)
     return [slice(start, min(start + size, cells)) for start in range(0, cells, size)]
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import (
-    BLOCK_CELLS,
+    FEATURE_BLOCK,
     FEATURE_VERSION,
     PATH_GROUP,
     TRANSFER_GROUP,
@@ -345,8 +345,8 @@ class GaussianProcess(CellRegressor):
         """
         cells = cells_to_predict(self, X)
         means, stds = [np.empty(0)], [np.empty(0)]
-        for start in range(0, len(cells), BLOCK_CELLS):
-            features = cell_features(cells[start : start + BLOCK_CELLS])
+        for start in range(0, len(cells), FEATURE_BLOCK):
+            features = cell_features(cells[start : start + FEATURE_BLOCK])
             mean, std = self.predict_features(features, return_std)
             means.append(mean)
             stds.append(std)

@@ -40,7 +40,7 @@ from pyg_nas.predictors.parameter_rules import (
     MEMBERS,
     SEED,
     WIDTH_OR_RULE,
-    Rule,
+    ParameterRule,
     real,
     whole,
 )
@@ -88,7 +88,7 @@ class ResidualEnsemble(CellRegressor):
     device: str = "auto"
     progress: OnEpoch | None = None
 
-    parameter_rules: ClassVar[Mapping[str, Rule]] = {
+    parameter_rules: ClassVar[Mapping[str, ParameterRule]] = {
         "ensemble_size": MEMBERS,
         "batch_size": whole(least=1),
         "depth": DEPTH,

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from pyg_nas.compute.exported import (
     ONNX,
-    check_format,
     check_onnx,
+    check_program_format,
     onnx_bytes,
     pt2_bytes,
     quiet_exporter,
@@ -168,7 +168,7 @@ def export_model(estimator: Any, path: str | os.PathLike[str]) -> None:
         SettingsError: If the ending is another, or a package is missing.
         ModelError: If the estimator cannot be exported, or the file gives other scores.
     """
-    ending = check_format(path)
+    ending = check_program_format(path)
     if ending == ONNX:
         check_onnx()
     program = to_program(estimator)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.graphs.official_format import AnyPath, Progress, Records
+from pyg_nas.graphs.official_format import AnyPath, OfficialTable, Progress
 from pyg_nas.graphs.space_support import Array, ExtraFeatures
 from pyg_nas.io.remote_file import RemoteFile
 from pyg_nas.spaces.graph_text import GraphTextSupport
@@ -69,17 +69,17 @@ class NASBench101Network:
 class TFRecords:
     """Google's TFRecord files (:class:`~pyg_nas.graphs.official_format.OfficialFormat`)."""
 
-    def read(self, source: AnyPath, progress: Progress | None = None) -> Records:
+    def read(self, source: AnyPath, progress: Progress | None = None) -> OfficialTable:
         """Read a file (:func:`~pyg_nas.spaces.nasbench101.tfrecord_reader.read_records`)."""
         from pyg_nas.spaces.nasbench101.tfrecord_reader import read_records
 
         return read_records(source, progress)
 
-    def write(self, records: Records, target: AnyPath, progress: Progress | None = None) -> int:
+    def write(self, table: OfficialTable, target: AnyPath, progress: Progress | None = None) -> int:
         """Write a file (:func:`~pyg_nas.spaces.nasbench101.tfrecord_writer.write_records`)."""
         from pyg_nas.spaces.nasbench101.tfrecord_writer import write_records
 
-        return write_records(records, target, progress)
+        return write_records(table, target, progress)
 
 
 class NASBench101Support(GraphTextSupport):

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from pyg_nas.errors import RecordError, SettingsError, SpaceError, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text
-from pyg_nas.graphs.official_format import Records
+from pyg_nas.graphs.official_format import OfficialTable
 from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.io.json_reader import parse_json
 from pyg_nas.io.limits import LARGEST_FLOAT32
@@ -60,7 +60,7 @@ _HASH = re.compile("[0-9a-f]{32}")
 
 def read_records(
     source: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
-) -> Records:
+) -> OfficialTable:
     """Read an official file.
 
     The cells have the order of their first records, with the graph of that record. Budgets are 4,
@@ -85,7 +85,7 @@ def read_records(
         collector.add(batch)
         if progress is not None:
             progress(batch.end, total)
-    return collector.records()
+    return collector.table()
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ class _Collector:
         self.metrics[row, budget, run] = batch.metrics
         np.add.at(self.counts, (row, budget), 1)
 
-    def records(self) -> Records:
+    def table(self) -> OfficialTable:
         n = len(self.row_of)
         if n == 0:
             raise RecordError(f"{self.path}: contains no record")
@@ -253,7 +253,7 @@ class _Collector:
         if not self.found <= set(NASBENCH101_BUDGETS):
             budgets = sorted(self.found)
             metrics = metrics[:, [self.budgets.index(b) for b in budgets]]
-        return Records(
+        return OfficialTable(
             cells, metrics, tuple(budgets), about, self.hashes[:n], parameters.astype(np.int32)
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import TableError
-from pyg_nas.graphs.official_format import Records
+from pyg_nas.graphs.official_format import OfficialTable
 from pyg_nas.io.files import atomic_path
 from pyg_nas.spaces.measurements import HALFWAY, TIME
 from pyg_nas.spaces.nasbench101.run_message import encode_message
@@ -25,7 +25,7 @@ from pyg_nas.spaces.nasbench101.tfrecord_reader import (
 
 
 def write_records(
-    table: Records,
+    table: OfficialTable,
     target: str | os.PathLike[str],
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
@@ -76,7 +76,7 @@ def write_records(
     return records
 
 
-def _check_writable(table: Records) -> None:
+def _check_writable(table: OfficialTable) -> None:
     if not len(table.cells):
         raise TableError("the table has no cell, a TFRecord file needs at least one record")
     numbers = ~np.isnan(table.metrics).reshape(*table.metrics.shape[:3], -1)

@@ -46,7 +46,7 @@ def test_members_leave_out_what_they_predict() -> None:
 
 def test_members_are_those_of_their_own_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Padding and other cells of the batch have no influence, nor has how many go at once."""
-    monkeypatch.setattr(cell_blocks, "BLOCK_CELLS", 7)
+    monkeypatch.setattr(cell_blocks, "FEATURE_BLOCK", 7)
     fitted = ResidualGNNRegressor(2, hidden=8, epochs=2).fit(CELLS[:60], Y[:60])
     together = fitted.predict(CELLS[:20])
     alone = np.concatenate([fitted.predict(CELLS[[i]]) for i in range(20)])
