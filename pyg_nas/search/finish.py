@@ -17,13 +17,13 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.compute.device import check_device
-from pyg_nas.errors import MeasureError, ModelError, PygNasError, SettingsError, check_count
+from pyg_nas.errors import MeasureError, ModelError, SettingsError, check_count
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import missing_network
@@ -37,9 +37,10 @@ from pyg_nas.measure.tasks.source import read_task
 from pyg_nas.measure.trained_network.folder import load_network, read_network_settings, save_network
 from pyg_nas.measure.trained_network.results import describe_task, describe_test, pixel_unit
 from pyg_nas.search.confirmation import Confirmation
+from pyg_nas.search.latency_limit import FINISH_LATENCY, Candidates, LatencyLimit
 from pyg_nas.search.search_folder.folder import JOURNAL, TASK
 from pyg_nas.search.search_folder.settings import TaskRuns
-from pyg_nas.search.search_folder.stored import StoredSearch, stored_latency
+from pyg_nas.search.search_folder.stored import StoredSearch
 from pyg_nas.version import __version__
 
 if TYPE_CHECKING:
@@ -101,17 +102,18 @@ class Finish:
         if self.space.support.network is None:
             raise SettingsError(f"{self.folder}: {missing_network(self.space)}")
         self.budget = trained.budget
-        self.max_latency = search.result.constraints.max_latency
+        limit = search.result.constraints.max_latency
+        self.limit = None if limit is None else LatencyLimit.read(self.folder, limit)
+        self.top = top
         self.seeds = tuple(range(trained.seeds, trained.seeds + seeds))
         self.epochs = epochs or self.budget
-        queries = _best(search)[:top]
-        self.cells = CellArray.from_cells([query.cell for query in queries], self.space)
+        self.ranked = CellArray.from_cells([query.cell for query in _best(search)], self.space)
         self.request = {
             "task_sha256": trained.task_sha256,
             "budget": self.budget,
             "seeds": list(self.seeds),
             "epochs": self.epochs,
-            "cells": [query.cell.hash for query in queries],
+            "cells": [cell.hash for cell in self.ranked[:top]],
         }
         self.is_done = self._check_out()
         if not self.is_done:
@@ -145,19 +147,38 @@ class Finish:
             self.folder / _LOCK, f"{self.folder}: another process is finishing it"
         ).held()
 
+    @cached_property
+    def candidates(self) -> Candidates:
+        """The best cells of the search, within its limit on latency as measured.
+
+        Raises:
+            MeasureError: If no cell is within the limit.
+        """
+        return Candidates.of(self.ranked, self.top, self.limit, self._untrained)
+
+    def _untrained(self, cell: Cell) -> tuple[Any, Any]:
+        import torch
+
+        from pyg_nas.measure.network import build_network
+
+        image = torch.zeros(1, *self.task.train.images.shape[1:])
+        return build_network(cell, self.task).eval(), image
+
     def confirm(
         self,
         executor: Executor | None = None,
         on_progress: Callable[[CampaignProgress], None] | None = None,
     ) -> Confirmation:
-        """Train the best cells again, without the runs that the search's journal already has.
+        """Train the candidates again, without the runs that the search's journal already has.
 
         Raises:
-            MeasureError: If all tries of a run failed; all other runs are in the journal.
+            MeasureError: If all tries of a run failed; all other runs are in the journal. Or as
+                :attr:`candidates`.
         """
+        cells = self.candidates.cells
         with Journal(self.folder / JOURNAL, self.task, self.space) as journal:
             table = measure_cells(
-                self.cells,
+                cells,
                 self.task,
                 (self.budget,),
                 self.seeds,
@@ -166,8 +187,8 @@ class Finish:
                 on_progress=on_progress,
             )
         validation, test = (table.metrics[:, 0, :, 1, i].astype(np.float64) for i in (2, 3))
-        parameters = self.cells.trainable_parameters(self.task.network_size)
-        return Confirmation(self.cells, parameters, validation, test)
+        parameters = cells.trainable_parameters(self.task.network_size)
+        return Confirmation(cells, parameters, validation, test)
 
     def train(
         self,
@@ -236,10 +257,11 @@ class Finish:
         recorded = read_network_settings(self._kept(cell))["about"]["test_accuracy"]
         _check_score(test, recorded, task)
         files, onnx_missing = export_network(network, task.test, task.classes)
-        expected, device = self._expected_latency(cell)
-        image = torch.zeros(1, *task.test.images.shape[1:])
-        latency = measure_latency((network, image), device)
-        network.cpu()
+        latency = self.candidates.latencies.get(cell.hash)
+        if latency is None:
+            image = torch.zeros(1, *task.test.images.shape[1:])
+            latency = measure_latency((network, image), self.limit.device if self.limit else "cpu")
+            network.cpu()
         about = {
             "pyg_nas": __version__,
             "request": self.request,
@@ -254,7 +276,8 @@ class Finish:
             "parameters": int(confirmation.parameters[confirmation.chosen]),
             "macs": int(CellArray.from_cells([cell]).macs(task.network_size)[0]),
             "latency": asdict(latency),
-            "latency_limit": expected,
+            "latency_limit": None if self.limit is None else self.limit.describe(cell),
+            "passed_over": self.candidates.passed_over,
             "onnx_missing": onnx_missing,
         }
         files.update(_texts(about, cell, task))
@@ -263,25 +286,10 @@ class Finish:
 
     def clean(self) -> None:
         """Remove the files for resuming, after the result is written."""
-        for cell in self.cells:
+        for cell in self.ranked:
             shutil.rmtree(self._kept(cell), ignore_errors=True)
             self._kept(cell).with_suffix(".checkpoint").unlink(missing_ok=True)
-
-    def _expected_latency(self, cell: Cell) -> tuple[dict[str, Any] | None, str]:
-        """Return what the search expected of a cell under its limit on latency, and the device of
-        this machine where that can be compared: the search's, or else the processor."""
-        if self.max_latency is None:
-            return None, "cpu"
-        found = stored_latency(self.folder) or {}  # a search that was stopped has not written it
-        expected = {name: found.get(name) for name in ("device", "median_error", "error_90")}
-        expected["limit"] = self.max_latency
-        expected["predicted"] = found.get("cells", {}).get(cell.hash)
-        try:
-            device = str(found.get("measured_on") or "cpu")
-            check_device(device)
-        except PygNasError:  # another machine
-            device = "cpu"
-        return expected, device
+        (self.folder / FINISH_LATENCY).unlink(missing_ok=True)
 
     def _kept(self, cell: Cell) -> Path:
         text = json.dumps([self.request, cell.hash], sort_keys=True)

@@ -20,12 +20,13 @@ import torch
 
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.measure import Journal, get_task
-from pyg_nas.measure.profiles.latency import processor_name
+from pyg_nas.measure.profiles.latency import Latency, processor_name
 from pyg_nas.measure.tasks.source import write_task_source
 from pyg_nas.measure.trained_network.folder import load_network, read_network_settings
 from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.evaluators.live import LiveEvaluator
 from pyg_nas.search.finish import Finish
+from pyg_nas.search.latency_limit import FINISH_LATENCY
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import RandomSearch
 from pyg_nas.search.search_folder.folder import JOURNAL, TASK, SearchFolder
@@ -159,6 +160,73 @@ def test_a_limit_on_latency_is_compared_with_the_networks(copied: Path, tmp_path
     assert about["latency_limit"] == wanted | errors
     assert about["latency"]["processor"] == processor_name()
     assert "expected" in (tmp_path / "other" / "README.md").read_text()
+
+
+def limited(folder: Path, limit: float) -> None:
+    """Give a search a limit on the latency that it has measured on this processor."""
+    path = folder / "settings.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "max_latency": limit}))
+    found = {"device": f"cpu, {processor_name()}, 1 thread", "measured_on": "cpu"}
+    (folder / "latency.json").write_text(json.dumps({**found, "limit": limit, "cells": {}}))
+
+
+def measured_by_size(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Replace measured latencies by the parameters of the networks; return those measured."""
+    sizes: list[int] = []
+
+    def measure(network: tuple[torch.nn.Module, object], device: str) -> Latency:
+        assert device == "cpu"
+        sizes.append(sum(p.numel() for p in network[0].parameters()))
+        return Latency(sizes[-1], 0.0, 1e9, 20, 1, processor_name())
+
+    monkeypatch.setattr("pyg_nas.search.latency_limit.measure_latency", measure)
+    return sizes
+
+
+@pytest.mark.usefixtures("quick")
+def test_cells_that_are_measured_above_the_limit_are_passed_over(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = measured_by_size(monkeypatch)
+    steps = Finish(copied, tmp_path / "net", top=2, seeds=2)
+    sizes = steps.ranked.trainable_parameters(steps.task.network_size).tolist()
+    limited(copied, float(sorted(sizes)[1]))
+    fast = [row for row in range(5) if sizes[row] <= sorted(sizes)[1]]
+    slow = [row for row in range(fast[-1]) if row not in fast]
+    assert slow  # otherwise nothing is tested
+
+    steps = Finish(copied, tmp_path / "net", top=2, seeds=2)
+    assert [cell.hash for cell in steps.candidates.cells] == [
+        steps.ranked[row].hash for row in fast
+    ]
+    assert steps.candidates.passed_over == {steps.ranked[row].hash: sizes[row] for row in slow}
+    # A slow network is measured twice, as another process may have slowed it down.
+    assert sorted(measured) == sorted(sizes[row] for row in [*slow, *slow, *fast])
+
+    about = finish(copied, tmp_path / "net")
+    assert len(measured) == 2 * len(slow) + 2  # a resumed command measures nothing again
+    assert about["passed_over"] == steps.candidates.passed_over
+    assert about["latency"]["median"] == about["parameters"]
+    assert [cell["hash"] for cell in about["confirmation"]["cells"]] == [
+        steps.ranked[row].hash for row in fast
+    ]
+    card = (tmp_path / "net" / "README.md").read_text()
+    assert f"above the limit: `{steps.ranked[slow[0]].hash}` (" in card
+    assert not (copied / FINISH_LATENCY).exists()
+
+
+def test_without_a_cell_within_the_limit_nothing_is_trained(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured_by_size(monkeypatch)
+    limited(copied, 0.5)
+    before = runs(copied)
+    message = (
+        r"of 5 trained cells none is within the limit of 500.00 ms on .*; measured: \d+.00 ms, "
+    )
+    with pytest.raises(MeasureError, match=message):
+        Finish(copied, tmp_path / "net").confirm()
+    assert runs(copied) == before
 
 
 def test_moved_images_are_found_and_other_images_are_refused(
@@ -348,5 +416,5 @@ def test_a_failed_confirmation_is_named(
 ) -> None:
     steps = Finish(copied, tmp_path / "net", top=1, seeds=2)
     monkeypatch.setattr("pyg_nas.measure.training.trainer.train", None)
-    with pytest.raises(MeasureError, match=f"cell {steps.cells[0].hash}"):
+    with pytest.raises(MeasureError, match=f"cell {steps.ranked[0].hash}"):
         steps.confirm()

@@ -59,7 +59,8 @@ def finish(
     """Train the best cell of a search on all training images and export the trained network.
 
     The best cells are trained again with new random seeds. The smallest one within one standard
-    error of the best is then trained on all images except the test images. The folder has the
+    error of the best is then trained on all images except the test images. Cells that are measured
+    to be slower than the search's --max-latency are passed over. The folder has the
     network as .pt2 and .onnx (images [B, C, H, W], normalisation inside), its weights, predict.py
     and a model card. The same command resumes a stopped one.
 
@@ -85,6 +86,14 @@ def finish(
         return
     logger = open_logger(log)
     with resumable(search), steps.locked():
+        if steps.limit is not None:
+            with working("measuring latencies"):
+                passed_over = steps.candidates.passed_over
+            for digest, seconds in passed_over.items():
+                print_note(
+                    f"cell {digest} is passed over: its measured latency is "
+                    f"{milliseconds(seconds)}, the limit {milliseconds(steps.limit.seconds)}"
+                )
         with progress_bar("confirming, epochs") as advance:
             confirmation = steps.confirm(executor, campaign_progress(advance))
         with progress_bar("training, steps") as advance:
@@ -108,7 +117,7 @@ def _figures(about: dict[str, Any]) -> dict[str, float]:
 
 
 def _print(about: dict[str, Any]) -> None:
-    from pyg_nas.measure.trained_network.card import doubts, is_on_device_of_limit, shown_score
+    from pyg_nas.measure.trained_network.card import doubt, is_device_of_limit, shown_score
 
     test, latency, limit = about["test"], about["latency"], about["latency_limit"]
     if "accuracy" in test:
@@ -125,13 +134,13 @@ def _print(about: dict[str, Any]) -> None:
     known = [] if limit is None else [f"limit {milliseconds(limit['limit'])}"]
     if known and limit["predicted"] is not None:
         known.append(f"expected {milliseconds(limit['predicted'])}")
-        if not is_on_device_of_limit(about):
+        if not is_device_of_limit(latency["processor"], limit["device"]):
             known[-1] += f"; their device: {limit['device']}"
     note = f" ({', '.join(known)})" if known else ""
     where = f"{latency['processor']}, {counted(latency['threads'], 'thread')}"
     print_line("latency: ", bold(milliseconds(latency["median"])), f" per image, on {where}{note}")
     print_line("module hash: ", bold(about["confirmation"]["chosen"]))
-    for text in doubts(about):
+    if text := doubt(about):
         print_note(text)
     if about["onnx_missing"] is not None:
         print_note(f"no .onnx file: {about['onnx_missing']}")

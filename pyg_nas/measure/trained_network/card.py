@@ -38,7 +38,7 @@ def model_card(about: Mapping[str, Any], digest: str) -> str:
     chosen = "\n\n".join(
         (
             _confirmation(about["confirmation"], test.get("score_name", "accuracy")),
-            *map(markdown, doubts(about)),
+            *filter(None, (_passed_over(about), markdown(doubt(about)))),
         )
     )
     return f"""# {markdown(task["name"])}: {kind}
@@ -81,32 +81,15 @@ def shown_score(test: Mapping[str, Any]) -> str:
     return shown + score_note(name, score)
 
 
-def doubts(about: Mapping[str, Any]) -> list[str]:
-    """Return what a user should know before the network is used: each a text of sentences.
+def doubt(about: Mapping[str, Any]) -> str:
+    """Return what a user should know before the network is used, or an empty text.
 
     Its test score, or the upper end of an accuracy's interval, may be further below the lowest test
-    score of its cell in the confirmation than those runs are apart; it may be slower than the limit
-    of the search on the same device.
+    score of its cell in the confirmation than those runs are apart.
 
     Args:
         about: As for :func:`model_card`.
     """
-    return [text for text in (_went_badly(about), _too_slow(about)) if text]
-
-
-def is_on_device_of_limit(about: Mapping[str, Any]) -> bool:
-    """Return whether the latency was measured on the device of the search's limit on latency.
-
-    It was not if the device is another one, or latencies were looked up or predicted from files.
-
-    Args:
-        about: As for :func:`model_card`, of a search with such a limit.
-    """
-    device = about["latency_limit"]["device"]  # in words, with its processor
-    return device is not None and about["latency"]["processor"] in device
-
-
-def _went_badly(about: Mapping[str, Any]) -> str:
     confirmation, test = about["confirmation"], about["test"]
     score = test.get("score_name", "accuracy")
     (runs,) = (
@@ -126,17 +109,15 @@ def _went_badly(about: Mapping[str, Any]) -> str:
     )
 
 
-def _too_slow(about: Mapping[str, Any]) -> str:
-    limit, median = about.get("latency_limit"), about["latency"]["median"]
-    if limit is None or median <= limit["limit"] or not is_on_device_of_limit(about):
-        return ""
-    predicted = limit["predicted"]
-    was = "" if predicted is None else f" (predicted: {milliseconds(predicted)})"
-    return (
-        f"The latency of {milliseconds(median)}{was} is above the search's limit of "
-        f"{milliseconds(limit['limit'])}: the limit holds for predictions. A search "
-        f"with a lower limit leaves room for their error."
-    )
+def is_device_of_limit(processor: str, device: str | None) -> bool:
+    """Return whether a processor is the one of the search's limit on latency.
+
+    It is not if the search measured another one, or read latencies of another one from files.
+
+    Args:
+        device: The device of the limit in words, with its processor; None where not known.
+    """
+    return device is not None and processor in device
 
 
 def _test_rows(test: Mapping[str, Any]) -> str:
@@ -246,6 +227,14 @@ def _confirmation(confirmation: Mapping[str, Any], score: str) -> str:
         f"({factor * confirmation['standard_error']:.2f}{points}) of the best mean was "
         f"chosen.\n\n{table}"
     )
+
+
+def _passed_over(about: Mapping[str, Any]) -> str:
+    slow = about.get("passed_over")
+    if not slow:
+        return ""
+    cells = ", ".join(f"`{cell}` ({milliseconds(seconds)})" for cell, seconds in slow.items())
+    return f"Passed over, because their measured latency is above the limit: {cells}."
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyg_nas.measure.trained_network.card import doubts, model_card
+from pyg_nas.measure.trained_network.card import doubt, is_device_of_limit, model_card
 
 NAMES = ["ants | bees", "a \"b\" 'c'", "\N{SNOWMAN}\N{GRINNING FACE}", "*x*\\"]
 
@@ -60,38 +60,47 @@ def test_a_training_that_went_badly_is_named(runs: list[float], is_far: bool):
     # The upper end of the interval is 0.9448.
     described = about(["a", "b"], [[1, 0], [0, 1]])
     described["confirmation"]["cells"][1]["test_accuracies"] = runs
-    assert bool(doubts(described)) == is_far
+    assert bool(doubt(described)) == is_far
     text = "is far below that of the same cell in the confirmation (96.00 to 97.00 %)"
     assert (text in model_card(described, "b" * 32)) == is_far
     described["test"] |= {"score_name": "R²", "score": 0.92}
-    assert doubts(described)
+    assert doubt(described)
     described["test"]["score"] = float("nan")
-    assert not doubts(described)
+    assert not doubt(described)
 
 
-@pytest.mark.parametrize(("limit", "is_slow"), [(0.00123, False), (0.0012, True)])
-def test_a_limit_on_latency_is_beside_the_measured_latency(limit: float, is_slow: bool):
+def test_a_limit_on_latency_is_beside_the_measured_latency():
     described = about(["a", "b"], [[1, 0], [0, 1]])
     described["latency_limit"] = {
-        "limit": limit, "device": "cpu, Some CPU, 1 thread", "predicted": 0.00119,
+        "limit": 0.00125, "device": "cpu, Some CPU, 1 thread", "predicted": 0.00119,
         "median_error": 0.029, "error_90": 0.08,
     }  # fmt: skip
+    described["passed_over"] = {}
     card = model_card(described, "b" * 32)
     row = (
-        f"| latency in the search | limit {1000 * limit:.2f} ms; expected 1.19 ms "
+        "| latency in the search | limit 1.25 ms; expected 1.19 ms "
         "(cpu, Some CPU, 1 thread); error of predictions: median 2.9 %, 90 % below 8.0 % |"
     )
     assert row in card.splitlines()
-    sentence = "of 1.23 ms (predicted: 1.19 ms) is above the search's limit of 1.20 ms"
-    assert (sentence in card, sentence in "".join(doubts(described))) == (is_slow, is_slow)
-    # Latencies of another device are no reason for doubt.
+    assert "Passed over" not in card
+    described["passed_over"] = {"a" * 32: 0.00131, "c" * 32: 0.002}
+    sentence = (
+        f"Passed over, because their measured latency is above the limit: `{'a' * 32}` (1.31 ms), "
+        f"`{'c' * 32}` (2.00 ms)."
+    )
+    assert sentence in model_card(described, "b" * 32).splitlines()
     described["latency_limit"]["device"] = "as in phone|2.hdf5"
-    assert sentence not in "".join(doubts(described))
     assert r"expected 1.19 ms (as in phone\|2.hdf5); error" in model_card(described, "b" * 32)
-    # A search that was stopped has not written what it predicted.
+    # An interrupted search of version 0.1 has not written what it predicted.
     described["latency_limit"] |= dict.fromkeys(("device", "predicted", "median_error", "error_90"))
     card = model_card(described, "b" * 32)
-    assert f"| latency in the search | limit {1000 * limit:.2f} ms |" in card.splitlines()
+    assert "| latency in the search | limit 1.25 ms |" in card.splitlines()
+
+
+def test_the_device_of_a_limit_has_its_processor_in_words():
+    assert is_device_of_limit("Some CPU", "cpu, Some CPU, 1 thread")
+    assert not is_device_of_limit("Some CPU", "as in phone.hdf5")
+    assert not is_device_of_limit("Some CPU", None)
 
 
 def test_a_missing_onnx_file_is_explained():
