@@ -71,6 +71,26 @@ class _Weights(NamedTuple):
     output: Floats  # [T]
 
 
+class _Flat(NamedTuple):
+    """All ``P`` numbers of one network that Adam reads or changes."""
+
+    weights: Floats  # [P]
+    gradient: Floats  # [P]
+    moments: Floats  # [2, P]
+
+
+class _Settings(NamedTuple):
+    """What all steps of an epoch have in common."""
+
+    rows_at_once: int  # of each BLAS call for the product with a convolution's weights
+    columns_at_once: int  # of each BLAS call for the gradient of these weights
+    keep_from: int  # the lowest level that dropout keeps
+    kept: float  # the share of numbers that it keeps
+    logistic: bool  # binary cross entropy of logits instead of the squared error
+    rate: float  # learning rate
+    decay: float  # of L2
+
+
 class _Cells(NamedTuple):
     """``N`` training cells of at most ``V`` vertices."""
 
@@ -106,23 +126,24 @@ class _Member:
         rate = config.learning_rate * (1 + math.cos(math.pi * self._epochs / config.epochs)) / 2
         hidden = network.head.in_features
         most = order.shape[1] * cells.columns.shape[1]  # vertices of a batch
-        gradient = np.empty_like(self._flat)
-        _train(
-            self._flat,
-            gradient,
-            self._moments,
-            self._views(self._flat),
-            self._views(gradient),
+        settings = _Settings(
             rows_per_product(most, hidden * 2 * hidden),
             rows_per_product(2 * hidden, hidden * most),
-            cells,
-            order.numpy(),
-            self._key,
             np.int16(lowest_kept_level(network.dropout)),
             np.float32(1 - network.dropout),
             config.loss == "bce",
             rate,
             np.float32(config.weight_decay),
+        )
+        gradient = np.empty_like(self._flat)
+        _train(
+            _Flat(self._flat, gradient, self._moments),
+            self._views(self._flat),
+            self._views(gradient),
+            settings,
+            cells,
+            order.numpy(),
+            self._key,
             self._steps,
             predicted.numpy(),
         )
@@ -310,16 +331,14 @@ else:
 
 
 @compiled
-def _adam(
-    weights: Floats,
-    gradient: Floats,
-    means: Floats,
-    squares: Floats,
-    rate: float,
-    decay: float,
-    step: int,
-) -> None:
-    """Apply one step of Adam (Kingma and Ba, 2015) with L2; all arrays ``[P]``, steps from 1."""
+def _adam(flat: _Flat, rate: float, decay: float, step: int) -> None:
+    """Apply one step of Adam (Kingma and Ba, 2015) with L2; steps from 1."""
+    weights, gradient, means, squares = (
+        flat.weights,
+        flat.gradient,
+        flat.moments[0],
+        flat.moments[1],
+    )
     beta1, beta2 = ADAM_BETAS
     size = np.float32(rate / (1 - beta1**step))
     root = np.float32(1 / math.sqrt(1 - beta2**step))
@@ -383,10 +402,9 @@ def _pool_back(pooled: Floats, starts: Integers, scale: float, slope: Floats) ->
 def _read_out(
     top: Floats,
     levels: Integers,
-    keep_from: int,
+    settings: _Settings,
     cells: _Cells,
     batch: Integers,
-    logistic: bool,
     output: Floats,
     output_gradient: Floats,
     predicted: Floats,
@@ -409,37 +427,29 @@ def _read_out(
         drawn = levels[b * head : (b + 1) * head]
         result = zero
         for k in range(head):
-            if drawn[k] < keep_from:
+            if drawn[k] < settings.keep_from:
                 top[b, k] = zero
             result += top[b, k] * output[k]
         predicted[b] = result
-        if logistic:
+        if settings.logistic:
             error = np.float32(1 / (1 + math.exp(-result))) - cells.targets[cell]
         else:
             error = np.float32(2) * (result - cells.targets[cell])
         error *= cells.weights[cell] / np.float32(size)
         for k in range(head):
             output_gradient[k] += error * top[b, k]
-            top[b, k] = error * output[k] if drawn[k] >= keep_from else zero
+            top[b, k] = error * output[k] if drawn[k] >= settings.keep_from else zero
 
 
 @compiled
 def _train(
-    flat: Floats,
-    flat_gradient: Floats,
-    moments: Floats,
+    flat: _Flat,
     weights: _Weights,
     gradient: _Weights,
-    rows_at_once: int,
-    columns_at_once: int,
+    settings: _Settings,
     cells: _Cells,
     order: Integers,
     key: np.uint64,
-    keep_from: int,
-    kept: float,
-    logistic: bool,
-    rate: float,
-    decay: float,
     steps_before: int,
     predicted: Floats,
 ) -> None:
@@ -449,15 +459,11 @@ def _train(
     applied once, in the mean over the vertices.
 
     Args:
-        flat: ``[P]``, of which ``weights`` are views; ``flat_gradient`` and ``gradient`` likewise.
-        moments: ``[2, P]``, Adam's.
-        rows_at_once: Rows of each BLAS call for the product with a convolution's weights.
-        columns_at_once: Columns of each BLAS call for the gradient of these weights.
+        flat: Of which ``weights`` and ``gradient`` are views.
         order: ``[steps, B]``.
         key: Key of dropout. A step's levels are those of
             :func:`~pyg_nas.engine.dropout.draw_levels` for each convolution's ``[B, V, H]`` and
-            then the head's ``[B, T]``; kept are those from ``keep_from`` on, a share of ``kept``.
-        logistic: Binary cross entropy of logits instead of the squared error.
+            then the head's ``[B, T]``.
         predicted: Filled: ``[steps, B]``.
     """
     depth, (hidden, head) = 1 + len(weights.later), weights.head.shape
@@ -475,7 +481,7 @@ def _train(
     layer_size = most * hidden
     bits = np.empty((depth * layer_size + batch_size * head + 3) // 4, dtype=np.uint64)
     levels = bits.view(np.int16)
-    scale = np.float32((0.5 / kept) ** depth / kept)
+    scale = np.float32((0.5 / settings.kept) ** depth / settings.kept)
     for step in range(len(order)):
         _draw_levels(key, steps_before + step, bits)
         count = _take_batch(cells, order[step], kinds, starts, shares)
@@ -486,18 +492,17 @@ def _train(
         for layer in range(depth):
             if layer:
                 below = states[layer - 1, :count]
-                _multiply(below, weights.later[layer - 1], rows_at_once, mixed)
+                _multiply(below, weights.later[layer - 1], settings.rows_at_once, mixed)
             drawn = levels[layer * layer_size : (layer + 1) * layer_size]
-            _gather(mixed, shares, starts, drawn, keep_from, states[layer], active[layer])
+            _gather(mixed, shares, starts, drawn, settings.keep_from, states[layer], active[layer])
         _pool(states[depth - 1], starts, scale, pooled)
         np.dot(pooled, weights.head, top)
         _read_out(
             top,
             levels[depth * layer_size :],
-            keep_from,
+            settings,
             cells,
             order[step],
-            logistic,
             weights.output,
             gradient.output,
             predicted[step],
@@ -511,11 +516,10 @@ def _train(
             _scatter(slope, shares, starts, active[layer], mixed)
             if layer:
                 below = states[layer - 1, :count]
-                _multiply_transposed(
-                    below, mixed[:count], columns_at_once, gradient.later[layer - 1]
-                )
+                into = gradient.later[layer - 1]
+                _multiply_transposed(below, mixed[:count], settings.columns_at_once, into)
                 np.dot(mixed[:count], weights.later[layer - 1].T, slope[:count])
         gradient.first[:] = 0
         for v in range(count):
             gradient.first[kinds[v]] += mixed[v]
-        _adam(flat, flat_gradient, moments[0], moments[1], rate, decay, steps_before + step + 1)
+        _adam(flat, settings.rate, settings.decay, steps_before + step + 1)

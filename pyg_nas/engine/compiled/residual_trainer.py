@@ -49,6 +49,16 @@ class _Weights(NamedTuple):
     output_bias: Floats  # [K]
 
 
+class _Flat(NamedTuple):
+    """All ``P`` numbers of one member that AdamW reads or changes."""
+
+    weights: Floats  # [P]
+    gradient: Floats  # [P]
+    moments: Floats  # [2, P]
+    ends: Integers  # where each weight matrix ends in them
+    decays: NDArray[np.float64]  # the weight decay of each
+
+
 class _Graphs(NamedTuple):
     """``N`` training graphs without padding."""
 
@@ -155,14 +165,12 @@ class _Members:
         """Return the steps' losses."""
         if before is not None:
             before.result()  # another thread may have begun it
-        flat = self._flat[member]
-        gradient = np.empty_like(flat)
+        weights = self._flat[member]
+        moments, gradient = self._moments[member], np.empty_like(weights)
         losses = np.empty(len(stretch.order), dtype=np.float32)
         _train_steps(
-            flat,
-            gradient,
-            self._moments[member],
-            self._views(flat),
+            _Flat(weights, gradient, moments, self._ends, self._decays),
+            self._views(weights),
             self._views(gradient),
             self._graphs,
             stretch,
@@ -170,10 +178,6 @@ class _Members:
             first,
             self._most_edges,
             1.0 / (1.0 - self._task.network.dropout),
-            self._ends,
-            self._decays,
-            BETA2,
-            ADAM_EPSILON,
             losses,
         )
         return losses
@@ -387,40 +391,25 @@ def _rectify(values: Floats, kept: Bytes, factor: float, slope: Floats) -> None:
 
 
 @compiled
-def _adamw(
-    weights: Floats,
-    gradient: Floats,
-    means: Floats,
-    squares: Floats,
-    ends: Integers,
-    decays: NDArray[np.float64],
-    rate: float,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
-    step: int,
-) -> None:
-    """Apply one step of AdamW (Loshchilov and Hutter, 2019) in torch's form; steps from 1.
-
-    Arrays are ``[P]``; each weight matrix has an end in them and a weight decay.
-    """
-    kind = weights.dtype.type
-    size, root = kind(rate / (1 - beta1**step)), kind(1 / math.sqrt(1 - beta2**step))
-    keep1, keep2 = kind(beta1), kind(beta2)
-    new1, new2, least = kind(1 - beta1), kind(1 - beta2), kind(epsilon)
+def _adamw(flat: _Flat, rate: float, beta1: float, step: int) -> None:
+    """Apply one step of AdamW (Loshchilov and Hutter, 2019) in torch's form; steps from 1."""
+    kind = flat.weights.dtype.type
+    size, root = kind(rate / (1 - beta1**step)), kind(1 / math.sqrt(1 - BETA2**step))
+    keep1, keep2 = kind(beta1), kind(BETA2)
+    new1, new2, least = kind(1 - beta1), kind(1 - BETA2), kind(ADAM_EPSILON)
     begin = 0
-    for part in range(len(ends)):
-        shrink = kind(1 - rate * decays[part])
+    for part in range(len(flat.ends)):
+        end, shrink = flat.ends[part], kind(1 - rate * flat.decays[part])
         # Loops from 0 over slices are vectorised, because their indices cannot be negative.
-        w, g = weights[begin : ends[part]], gradient[begin : ends[part]]
-        m, s = means[begin : ends[part]], squares[begin : ends[part]]
+        w, g = flat.weights[begin:end], flat.gradient[begin:end]
+        m, s = flat.moments[0, begin:end], flat.moments[1, begin:end]
         for i in range(len(w)):
             mean = keep1 * m[i] + new1 * g[i]
             square = keep2 * s[i] + new2 * g[i] * g[i]
             m[i] = mean
             s[i] = square
             w[i] = shrink * w[i] - size * mean / (np.sqrt(square) * root + least)
-        begin = ends[part]
+        begin = end
 
 
 @compiled
@@ -484,11 +473,159 @@ def _loss(predicted: Floats, targets: Floats, batch: Integers) -> float:
     return total / count
 
 
+class _Scratch(NamedTuple):
+    """Arrays of one step, for batches of ``B`` graphs with at most ``v`` vertices together.
+
+    All are written by the forward pass. The backward pass overwrites ``states``, ``work``,
+    ``read``, ``joined`` and ``predicted`` by their gradients.
+    """
+
+    inputs: Floats  # [v, C], features of vertices
+    edges: Integers  # [2, edges], rows of inputs
+    starts: Integers  # [B + 1], where each graph begins in inputs
+    kept: Bytes  # [v, H], a layer's mask
+    normals: Floats  # [L + 1, v, H], normalised states before each layer and before the readout
+    scales: Floats  # [L + 1, v], by which they were multiplied
+    slopes: Floats  # [L, v, H], derivatives of ReLU and dropout
+    scaled: Floats  # [L, H, 3 H], weights with gains
+    constant: Floats  # [3 H], part of every message
+    sent: Floats  # [v, 3 H], messages
+    states: Floats  # [v, H]
+    work: Floats  # [v, H], sums of messages
+    read: Floats  # [B, 2 H]
+    graph: Floats  # [B, G]
+    joined: Floats  # [B, H]
+    joined_slope: Floats  # [B, H]
+    predicted: Floats  # [B, K]
+
+
+@compiled
+def _new_scratch(weights: _Weights, stretch: _Stretch, most_edges: int) -> _Scratch:
+    kind = weights.embed.dtype
+    depth, hidden = weights.biases.shape
+    batch_size, most = stretch.order.shape[2], stretch.layers.shape[3]  # B, B V
+    return _Scratch(
+        np.empty((most, len(weights.embed)), kind),
+        np.empty((2, most_edges), np.int64),
+        np.empty(batch_size + 1, np.int64),
+        np.empty((most, hidden), np.uint8),
+        np.empty((depth + 1, most, hidden), kind),
+        np.empty((depth + 1, most), kind),
+        np.empty((depth, most, hidden), kind),
+        np.empty((depth, hidden, 3 * hidden), kind),
+        np.empty(3 * hidden, kind),
+        np.empty((most, 3 * hidden), kind),
+        np.empty((most, hidden), kind),
+        np.empty((most, hidden), kind),
+        np.empty((batch_size, 2 * hidden), kind),
+        np.empty((batch_size, len(weights.read_graph)), kind),
+        np.empty((batch_size, hidden), kind),
+        np.empty((batch_size, hidden), kind),
+        np.empty((batch_size, len(weights.output_bias)), kind),
+    )
+
+
+@compiled
+def _forward(
+    weights: _Weights,
+    graphs: _Graphs,
+    stretch: _Stretch,
+    step: int,
+    member: int,
+    factor: float,
+    scratch: _Scratch,
+) -> int:
+    """Compute a batch's predictions; return its number of edges."""
+    depth, hidden = weights.biases.shape
+    batch, starts = stretch.order[step, member], scratch.starts
+    padded = stretch.layers.shape[3] // len(batch)
+    taken = _take_batch(graphs, batch, scratch.inputs, starts, scratch.edges)
+    count = starts[len(batch)]
+    states, work, sent = scratch.states[:count], scratch.work[:count], scratch.sent[:count]
+    np.dot(scratch.inputs[:count], weights.embed, states)
+    for v in range(count):
+        for k in range(hidden):
+            states[v, k] += weights.embed_bias[k]
+    for layer in range(depth):
+        normal = scratch.normals[layer, :count]
+        _normalise(states, normal, scratch.scales[layer])
+        _fold(weights, layer, scratch.scaled[layer], scratch.constant)
+        np.dot(normal, scratch.scaled[layer], sent)
+        _sum_messages(sent, scratch.constant, scratch.edges[:, :taken], work)
+        masks = stretch.layers[step, layer, member]
+        for b in range(len(batch)):
+            for v in range(starts[b], starts[b + 1]):
+                scratch.kept[v] = masks[b * padded + v - starts[b]]
+        slope = scratch.slopes[layer, :count]
+        _rectify(work, scratch.kept[:count], factor, slope)
+        for v in range(count):
+            for k in range(hidden):
+                states[v, k] += slope[v, k] * work[v, k]
+    final = scratch.normals[depth, :count]
+    _normalise(states, final, scratch.scales[depth])
+    _read(final, starts, stretch.read[step, member], factor, scratch.read)
+    joined, graph = scratch.joined, scratch.graph
+    np.dot(scratch.read, weights.read, joined)
+    if graph.shape[1]:
+        zero, share = graph.dtype.type(0), graph.dtype.type(factor)
+        for b in range(len(batch)):
+            for k in range(graph.shape[1]):
+                is_kept = stretch.graph[step, member, b, k]
+                graph[b, k] = share * graphs.graph[batch[b], k] if is_kept else zero
+        joined += np.dot(graph, weights.read_graph)
+    joined += weights.read_bias
+    _rectify(joined, stretch.joined[step, member], factor, scratch.joined_slope)
+    joined *= scratch.joined_slope
+    predicted = scratch.predicted
+    np.dot(joined, weights.output, predicted)
+    predicted += weights.output_bias
+    return taken
+
+
+@compiled
+def _backward(
+    weights: _Weights, gradient: _Weights, kept: Bytes, factor: float, taken: int, scratch: _Scratch
+) -> None:
+    """Propagate the gradient of the predictions to all weights.
+
+    Args:
+        kept: Mask of the readout ``[B, 2 H]``.
+        taken: Edges of the batch.
+    """
+    depth, hidden = weights.biases.shape
+    count = scratch.starts[len(scratch.predicted)]
+    states, work, sent = scratch.states[:count], scratch.work[:count], scratch.sent[:count]
+    joined = scratch.joined
+    _sum_rows(scratch.predicted, gradient.output_bias)
+    np.dot(joined.T, scratch.predicted, gradient.output)
+    np.dot(scratch.predicted, weights.output.T, joined)
+    joined *= scratch.joined_slope
+    _sum_rows(joined, gradient.read_bias)
+    np.dot(scratch.read.T, joined, gradient.read)
+    if scratch.graph.shape[1]:
+        np.dot(scratch.graph.T, joined, gradient.read_graph)
+    np.dot(joined, weights.read.T, scratch.read)
+    _read_back(scratch.read, scratch.starts, kept, factor, work)
+    states[:] = states.dtype.type(0)
+    _normalise_back(work, scratch.normals[depth, :count], scratch.scales[depth], states)
+    scaled_gradient = np.empty_like(scratch.scaled[0])
+    for layer in range(depth - 1, -1, -1):
+        normal, slope = scratch.normals[layer, :count], scratch.slopes[layer, :count]
+        for v in range(count):
+            for k in range(hidden):
+                work[v, k] = slope[v, k] * states[v, k]
+        _sum_messages_back(work, scratch.edges[:, :taken], sent, scratch.constant)
+        np.dot(normal.T, sent, scaled_gradient)
+        np.dot(sent, scratch.scaled[layer].T, work)
+        _fold_back(weights, gradient, layer, scaled_gradient, scratch.constant)
+        _normalise_back(work, normal, scratch.scales[layer], states)
+    np.dot(scratch.inputs[:count].T, states, gradient.embed)
+    _sum_rows(states, gradient.embed_bias)
+
+
 @compiled
 def _train_steps(
-    flat: Floats,
-    flat_gradient: Floats,
-    moments: Floats,
+    flat: _Flat,
     weights: _Weights,
     gradient: _Weights,
     graphs: _Graphs,
@@ -497,125 +634,19 @@ def _train_steps(
     steps_before: int,
     most_edges: int,
     factor: float,
-    ends: Integers,
-    decays: NDArray[np.float64],
-    beta2: float,
-    epsilon: float,
     losses: Floats,
 ) -> None:
     """Run a stretch's steps of one member, in place.
 
     Args:
-        flat: ``[P]``, of which ``weights`` are views; ``flat_gradient`` and ``gradient`` likewise.
-        moments: ``[2, P]``, Adam's.
+        flat: Of which ``weights`` and ``gradient`` are views.
         most_edges: Largest number of edges of a batch.
         factor: Factor of the features that dropout keeps.
         losses: Filled: ``[steps]``.
     """
-    kind = flat.dtype
-    depth, hidden = weights.biases.shape
-    batch_size, most = stretch.order.shape[2], stretch.layers.shape[3]  # B, B V
-    padded = most // batch_size
-    inputs_of_all = np.empty((most, weights.embed.shape[0]), kind)
-    edges_of_all = np.empty((2, most_edges), np.int64)
-    starts = np.empty(batch_size + 1, np.int64)
-    kept_of_all = np.empty((most, hidden), np.uint8)
-    # Kept from the forward for the backward pass, for each layer (and the readout in normals):
-    normals, scales = np.empty((depth + 1, most, hidden), kind), np.empty((depth + 1, most), kind)
-    slopes = np.empty((depth, most, hidden), kind)
-    scaled = np.empty((depth, hidden, 3 * hidden), kind)
-    constant = np.empty(3 * hidden, kind)
-    sent_of_all = np.empty((most, 3 * hidden), kind)
-    states_of_all, work_of_all = np.empty((most, hidden), kind), np.empty((most, hidden), kind)
-    scaled_gradient = np.empty((hidden, 3 * hidden), kind)
-    read, joined = np.empty((batch_size, 2 * hidden), kind), np.empty((batch_size, hidden), kind)
-    from_graph, joined_slope = np.empty_like(joined), np.empty_like(joined)
-    graph = np.empty((batch_size, graphs.graph.shape[1]), kind)
-    predicted = np.empty((batch_size, graphs.targets.shape[1]), kind)
-    zero, share = kind.type(0), kind.type(factor)
-    for step in range(len(stretch.order)):
-        batch = stretch.order[step, member]
-        taken = _take_batch(graphs, batch, inputs_of_all, starts, edges_of_all)
-        count = starts[batch_size]
-        inputs, edges = inputs_of_all[:count], edges_of_all[:, :taken]
-        states, work, sent = states_of_all[:count], work_of_all[:count], sent_of_all[:count]
-
-        # Forward: the embedding, ...
-        np.dot(inputs, weights.embed, states)
-        for v in range(count):
-            for k in range(hidden):
-                states[v, k] += weights.embed_bias[k]
-        # ... the layers, ...
-        for layer in range(depth):
-            normal = normals[layer, :count]
-            _normalise(states, normal, scales[layer])
-            _fold(weights, layer, scaled[layer], constant)
-            np.dot(normal, scaled[layer], sent)
-            _sum_messages(sent, constant, edges, work)
-            masks = stretch.layers[step, layer, member]
-            for b in range(batch_size):
-                for v in range(starts[b], starts[b + 1]):
-                    kept_of_all[v] = masks[b * padded + v - starts[b]]
-            slope = slopes[layer, :count]
-            _rectify(work, kept_of_all[:count], factor, slope)
-            for v in range(count):
-                for k in range(hidden):
-                    states[v, k] += slope[v, k] * work[v, k]
-        # ... and the readout.
-        final = normals[depth, :count]
-        _normalise(states, final, scales[depth])
-        _read(final, starts, stretch.read[step, member], factor, read)
-        np.dot(read, weights.read, joined)
-        if graph.shape[1]:
-            for b in range(batch_size):
-                for k in range(graph.shape[1]):
-                    is_kept = stretch.graph[step, member, b, k]
-                    graph[b, k] = share * graphs.graph[batch[b], k] if is_kept else zero
-            np.dot(graph, weights.read_graph, from_graph)
-            joined += from_graph
-        joined += weights.read_bias
-        _rectify(joined, stretch.joined[step, member], factor, joined_slope)
-        joined *= joined_slope
-        np.dot(joined, weights.output, predicted)
-        predicted += weights.output_bias
-        losses[step] = _loss(predicted, graphs.targets, batch)
-
-        # Backward: predicted, joined, read, final and states are overwritten by their gradients.
-        _sum_rows(predicted, gradient.output_bias)
-        np.dot(joined.T, predicted, gradient.output)
-        np.dot(predicted, weights.output.T, joined)
-        joined *= joined_slope
-        _sum_rows(joined, gradient.read_bias)
-        np.dot(read.T, joined, gradient.read)
-        if graph.shape[1]:
-            np.dot(graph.T, joined, gradient.read_graph)
-        np.dot(joined, weights.read.T, read)
-        _read_back(read, starts, stretch.read[step, member], factor, work)
-        states[:] = zero
-        _normalise_back(work, final, scales[depth], states)
-        for layer in range(depth - 1, -1, -1):
-            normal, slope = normals[layer, :count], slopes[layer, :count]
-            for v in range(count):
-                for k in range(hidden):
-                    work[v, k] = slope[v, k] * states[v, k]
-            _sum_messages_back(work, edges, sent, constant)
-            np.dot(normal.T, sent, scaled_gradient)
-            np.dot(sent, scaled[layer].T, work)
-            _fold_back(weights, gradient, layer, scaled_gradient, constant)
-            _normalise_back(work, normal, scales[layer], states)
-        np.dot(inputs.T, states, gradient.embed)
-        _sum_rows(states, gradient.embed_bias)
-
-        _adamw(
-            flat,
-            flat_gradient,
-            moments[0],
-            moments[1],
-            ends,
-            decays,
-            stretch.rates[step],
-            stretch.betas[step],
-            beta2,
-            epsilon,
-            steps_before + step + 1,
-        )
+    scratch = _new_scratch(weights, stretch, most_edges)
+    for step in range(len(losses)):
+        taken = _forward(weights, graphs, stretch, step, member, factor, scratch)
+        losses[step] = _loss(scratch.predicted, graphs.targets, stretch.order[step, member])
+        _backward(weights, gradient, stretch.read[step, member], factor, taken, scratch)
+        _adamw(flat, stretch.rates[step], stretch.betas[step], steps_before + step + 1)
