@@ -10,6 +10,8 @@ the last rows of a factor, unless it has a multiple of 12 or 16 rows, by process
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -23,43 +25,76 @@ _ROWS = 48  # a factor of a product has a multiple of them
 _EPSILON = np.float32(1e-5)  # epsilon of torch's layer norm
 
 
+class _Weights(NamedTuple):
+    """Weights of ``M`` members of width ``H`` and depth ``L``, as the kernel multiplies by them."""
+
+    embed: Floats  # [C, M H], the members beside each other
+    embed_bias: Floats  # [M H]
+    layers: Floats  # [L, M, 3 H, H], of own, successors' and predecessors' states below each other
+    constants: Floats  # [L, M, 3, H], see _update
+    read: Floats  # [M, 2 H, H], of the mean over the vertices and the last vertex
+    read_graph: Floats  # [G, M H]
+    read_bias: Floats  # [M H]
+    output: Floats  # [M, H, targets]
+    output_bias: Floats  # [M, targets]
+
+
+class _Graphs(NamedTuple):
+    """``N`` graphs."""
+
+    vertices: Floats  # [N, V, C]
+    adjacency: Integers  # [N, V, V]
+    num_vertices: Integers  # [N]
+    graph: Floats  # [N, G]
+
+
 @torch.no_grad()
 def residual_outputs(network: ResidualGNN, graphs: ResidualGraphs) -> Floats:
     """Return each member's outputs of each of ``N`` graphs, float32 ``[M, N, targets]``."""
-    vertices, adjacency, num_vertices, graph = graphs
+    outputs = np.empty(
+        (len(network.embed), len(graphs.vertices), network.output.shape[2]), dtype=np.float32
+    )
+    width, hidden = graphs.adjacency.shape[1], network.embed.shape[2]
+    cells_at_once = max(1, _VERTICES_AT_ONCE // width)
+    _residual_outputs(
+        _Graphs(
+            np.ascontiguousarray(graphs.vertices, dtype=np.float32),
+            np.ascontiguousarray(graphs.adjacency, dtype=np.int8),
+            np.ascontiguousarray(graphs.num_vertices, dtype=np.int64),
+            np.ascontiguousarray(graphs.graph, dtype=np.float32),
+        ),
+        _weights(network),
+        cells_at_once,
+        rows_per_product(cells_at_once * width, 3 * hidden * hidden),
+        outputs,
+    )
+    return outputs
+
+
+def _weights(network: ResidualGNN) -> _Weights:
     members, _, hidden = network.embed.shape
-    weights, constants = [], []
+    layers, constants = [], []
     for weight, bias, gain, shift in zip(
         network.layers, network.biases, network.gains, network.shifts, strict=True
     ):
         # Weights of own, successors' and predecessors' states below each other, for a vertex's
         # sums in that order; then the shift's contribution to each of the three.
         parts = (gain.transpose(1, 2) * weight).chunk(3, dim=2)
-        weights.append(torch.cat(parts, dim=1))
+        layers.append(torch.cat(parts, dim=1))
         constant = (shift @ weight).view(members, 3, hidden)
         constant[:, 0] += bias[:, 0]
         constants.append(constant)
-    outputs = np.empty((members, len(vertices), network.output.shape[2]), dtype=np.float32)
-    cells_at_once = max(1, _VERTICES_AT_ONCE // adjacency.shape[1])
-    _residual_outputs(
-        np.ascontiguousarray(vertices, dtype=np.float32),
-        np.ascontiguousarray(adjacency, dtype=np.int8),
-        np.ascontiguousarray(num_vertices, dtype=np.int64),
-        np.ascontiguousarray(graph, dtype=np.float32),
+    return _Weights(
         _joined(network.embed),
         _joined(network.embed_bias)[0],
-        torch.stack(weights).numpy(),
+        torch.stack(layers).numpy(),
         torch.stack(constants).numpy(),
         network.read.numpy(),
         _joined(network.read_graph),
         _joined(network.read_bias)[0],
         network.output.numpy(),
         network.output_bias[:, 0].numpy(),
-        cells_at_once,
-        rows_per_product(cells_at_once * adjacency.shape[1], 3 * hidden * hidden),
-        outputs,
     )
-    return outputs
 
 
 def _joined(weights: torch.Tensor) -> Floats:
@@ -187,45 +222,20 @@ def _filled(rows: int) -> int:
 
 @compiled
 def _residual_outputs(
-    vertices: Floats,
-    adjacency: Integers,
-    num_vertices: Integers,
-    graph: Floats,
-    embed: Floats,
-    embed_bias: Floats,
-    weights: Floats,
-    constants: Floats,
-    read: Floats,
-    read_graph: Floats,
-    read_bias: Floats,
-    output: Floats,
-    output_bias: Floats,
-    cells_at_once: int,
-    together: int,
-    outputs: Floats,
+    cells: _Graphs, weights: _Weights, cells_at_once: int, together: int, outputs: Floats
 ) -> None:
-    """Compute the outputs of ``M`` members of width ``H`` and depth ``L``, some cells at a time.
+    """Compute the outputs of all members, some cells at a time.
 
     Args:
-        vertices: ``[N, V, C]``.
-        adjacency: ``[N, V, V]``.
-        num_vertices: ``[N]``.
-        graph: ``[N, G]``.
-        embed: ``[C, M H]``, the members beside each other.
-        embed_bias: ``[M H]``.
-        weights: ``[L, M, 3 H, H]``, of own, successors' and predecessors' states below each other.
-        constants: ``[L, M, 3, H]``, see :func:`_update`.
-        read: ``[M, 2 H, H]``, of the mean over the vertices and the last vertex.
-        read_graph: ``[G, M H]``.
-        read_bias: ``[M H]``.
-        output: ``[M, H, targets]``.
-        output_bias: ``[M, targets]``.
+        cells: ``N`` cells.
+        weights: Of ``M`` members.
         cells_at_once: Cells that pass through all layers together.
         together: Rows of each BLAS call.
         outputs: Filled: ``[M, N, targets]``.
     """
-    depth, members, _, hidden = weights.shape
-    zero = np.float32(0)
+    vertices, adjacency, num_vertices, graph = cells
+    depth, members, _, hidden = weights.layers.shape
+    zero, bias = np.float32(0), weights.read_bias
     most, most_cells = _filled(cells_at_once * adjacency.shape[1]), _filled(cells_at_once)
     inputs = np.zeros((most, vertices.shape[2]), dtype=np.float32)
     lists = np.empty((2, most, 1 + adjacency.shape[1]), dtype=np.int64)
@@ -240,8 +250,7 @@ def _residual_outputs(
     joined = np.empty((most_cells, hidden), dtype=np.float32)
     for first in range(0, len(vertices), cells_at_once):
         last = min(first + cells_at_once, len(vertices))
-        cells, row = last - first, 0
-        rows = _filled(cells)
+        rows, row = _filled(last - first), 0
         for cell in range(first, last):
             for k in range(graph.shape[1]):
                 graphs[cell - first, k] = graph[cell, k]
@@ -251,31 +260,31 @@ def _residual_outputs(
                 row += 1
         count = _neighbours(adjacency, num_vertices, first, last, lists)
         filled = _filled(count)
-        np.dot(inputs[:filled], embed, embedded[:filled])
-        np.dot(graphs[:rows], read_graph, of_graph[:rows])
+        np.dot(inputs[:filled], weights.embed, embedded[:filled])
+        np.dot(graphs[:rows], weights.read_graph, of_graph[:rows])
         for member in range(members):
             begin = member * hidden
             # The embedding, the layers, ...
             for row in range(count):
                 for k in range(hidden):
-                    states[row, k] = embedded[row, begin + k] + embed_bias[begin + k]
+                    states[row, k] = embedded[row, begin + k] + weights.embed_bias[begin + k]
             for layer in range(depth):
                 _normalise(states, count, normal)
                 _gather(normal, lists, count, sums)
                 for row in range(0, filled, together):
                     part = slice(row, min(row + together, filled))
-                    np.dot(sums[part], weights[layer, member], added[part])
-                _update(states, added, constants[layer, member], lists, count)
+                    np.dot(sums[part], weights.layers[layer, member], added[part])
+                _update(states, added, weights.constants[layer, member], lists, count)
             # ... and the readout.
             _normalise(states, count, normal)
             _means_and_last(normal, num_vertices, first, last, pooled)
-            np.dot(pooled[:rows], read[member], joined[:rows])
-            for cell in range(cells):
+            np.dot(pooled[:rows], weights.read[member], joined[:rows])
+            for cell in range(last - first):
                 for k in range(hidden):
-                    value = joined[cell, k] + of_graph[cell, begin + k] + read_bias[begin + k]
+                    value = joined[cell, k] + of_graph[cell, begin + k] + bias[begin + k]
                     joined[cell, k] = max(value, zero)
-                for target in range(output.shape[2]):
-                    value = output_bias[member, target]
+                for target in range(outputs.shape[2]):
+                    value = weights.output_bias[member, target]
                     for k in range(hidden):
-                        value += joined[cell, k] * output[member, k, target]
+                        value += joined[cell, k] * weights.output[member, k, target]
                     outputs[member, first + cell, target] = value

@@ -16,7 +16,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -121,77 +121,95 @@ def _batches(path: Path, total: int) -> Iterator[_Batch]:
 
 def _read_batch(path: Path, start: int, end: int) -> _Batch:
     """Read and verify the records of one byte range."""
+    return _verified(path, end, _parsed(path, start, end))
+
+
+@dataclass
+class _Parsed:
+    """What the ``R`` records of one byte range contain, of ``C`` different drawings."""
+
+    graphs: list[tuple[NDArray[np.int8], NDArray[np.int8]]] = field(default_factory=list)  # [C]
+    hashes: list[bytes] = field(default_factory=list)  # [C]
+    first_record: list[int] = field(default_factory=list)  # [C]
+    cell: list[int] = field(default_factory=list)  # [R], the drawing of each record
+    epochs: list[int] = field(default_factory=list)  # [R]
+    offsets: list[int] = field(default_factory=list)  # [R]
+    messages: list[bytes] = field(default_factory=list)  # [R]
+
+
+def _parsed(path: Path, start: int, end: int) -> _Parsed:
+    found = _Parsed()
     cell_of: dict[tuple[bytes, bytes], int] = {}
-    graphs: list[tuple[NDArray[np.int8], NDArray[np.int8]]] = []
-    hashes: list[bytes] = []
-    first_record: list[int] = []
-    cell: list[int] = []
-    epochs: list[int] = []
-    offsets: list[int] = []
-    messages: list[bytes] = []
     for offset, payload in payloads(path, start, end):
         try:
             usual = _USUAL.fullmatch(payload)
             if usual is not None and len(usual[4]) % 4 == 0:
                 digest, budget, graph, metrics = usual.groups()
-                messages.append(binascii.a2b_base64(metrics))
-                epochs.append(int(budget))
+                found.messages.append(binascii.a2b_base64(metrics))
+                found.epochs.append(int(budget))
             else:
                 text, number, digits, names, raw = _parse_json(payload)
                 digest, graph = text.encode(), f'{digits}", "{names}'.encode()
-                messages.append(_decode_base64(raw))
-                epochs.append(number)
+                found.messages.append(_decode_base64(raw))
+                found.epochs.append(number)
             key = (digest, graph)
             index = cell_of.get(key)
             if index is None:
-                index = cell_of[key] = len(graphs)
+                index = cell_of[key] = len(found.graphs)
                 digits, names = graph.decode().split('", "')
-                graphs.append(_parse_graph(digits, names))
-                hashes.append(digest)
-                first_record.append(len(offsets))
+                found.graphs.append(_parse_graph(digits, names))
+                found.hashes.append(digest)
+                found.first_record.append(len(found.offsets))
         except RecordError as error:
             raise RecordError(f"{path}, byte {offset}: {error}") from None
-        cell.append(index)
-        offsets.append(offset)
-    metrics_of, parameters_of, failure = decode_messages(messages)
+        found.cell.append(index)
+        found.offsets.append(offset)
+    return found
+
+
+def _verified(path: Path, end: int, found: _Parsed) -> _Batch:
+    """Check metrics, graphs, hashes and parameters; ``end`` is the end of the byte range."""
+    metrics, parameters_of, failure = decode_messages(found.messages)
     if failure is not None:
-        raise RecordError(f"{path}, byte {offsets[failure.position]}: {failure.reason}")
-    wrong = first_bad_reading(metrics_of)
+        raise RecordError(f"{path}, byte {found.offsets[failure.position]}: {failure.reason}")
+    wrong = first_bad_reading(metrics)
     if wrong is not None:
-        raise RecordError(f"{path}, byte {offsets[wrong[0]]}: {wrong[1]}")
+        raise RecordError(f"{path}, byte {found.offsets[wrong[0]]}: {wrong[1]}")
     drawn = RaggedGraphs.of_lists(
-        [ids for _, ids in graphs], [np.array(np.nonzero(matrix)) for matrix, _ in graphs]
+        [ids for _, ids in found.graphs],
+        [np.array(np.nonzero(matrix)) for matrix, _ in found.graphs],
     )
     sizes = np.diff(drawn.vertex_ptr).astype(np.int8)
     cells = CellArray(*drawn.to_padded(_WIDTH), sizes, NASBENCH101)
+    first = [found.offsets[record] for record in found.first_record]
     invalid = cells.first_invalid()
     if invalid is not None:
-        raise RecordError(f"{path}, byte {offsets[first_record[invalid[0]]]}: {invalid[1]}")
-    stored = np.array(hashes, dtype="S32")
-    computed = cells.hashes()
-    mismatch = np.flatnonzero(stored != computed)
+        raise RecordError(f"{path}, byte {first[invalid[0]]}: {invalid[1]}")
+    hashes, computed = np.array(found.hashes, dtype="S32"), cells.hashes()
+    mismatch = np.flatnonzero(hashes != computed)
     if len(mismatch):
         c = int(mismatch[0])
         raise RecordError(
-            f"{path}, byte {offsets[first_record[c]]}: the module hash {hashes[c].decode()} is not "
-            f"that of the graph, {computed[c].decode()}"
+            f"{path}, byte {first[c]}: the module hash {found.hashes[c].decode()} is not that of "
+            f"the graph, {computed[c].decode()}"
         )
-    owner = np.array(cell, dtype=np.int64)
-    parameters = parameters_of[first_record]
-    odd = np.flatnonzero(parameters_of != parameters[owner])
+    cell = np.array(found.cell, dtype=np.int64)
+    parameters = parameters_of[found.first_record]
+    odd = np.flatnonzero(parameters_of != parameters[cell])
     if len(odd):
+        record = odd[0]
         raise _parameters_differ(
-            path, offsets[odd[0]], hashes[owner[odd[0]]], parameters_of[odd[0]]
+            path, found.offsets[record], found.hashes[cell[record]], parameters_of[record]
         )
     return _Batch(
         end=end,
-        hashes=stored,
+        hashes=hashes,
         cells=cells,
         parameters=parameters,
-        cell=owner,
-        epochs=np.array(epochs, dtype=np.int64),
-        metrics=metrics_of.astype(np.float32),
-        offsets=np.array(offsets, dtype=np.int64),
+        cell=cell,
+        epochs=np.array(found.epochs, dtype=np.int64),
+        metrics=metrics.astype(np.float32),
+        offsets=np.array(found.offsets, dtype=np.int64),
     )
 
 

@@ -83,38 +83,32 @@ def _check_writable(table: OfficialTable) -> None:
     whole: NDArray[np.bool_] = np.all(numbers, axis=-1)
     some: NDArray[np.bool_] = np.any(numbers, axis=-1)
 
-    def refuse(where: tuple[int, ...], reason: str) -> None:
-        row, *rest = where
-        at = f", {table.budgets[rest[0]]} epochs, run {rest[1]}" if rest else ""
-        digest = table.hashes[row].decode("ascii", errors="replace")
-        raise TableError(f"cell {row} ({digest}){at}: {reason}")
+    def refuse(places: NDArray[np.int64], reason: str) -> None:
+        """Refuse the first of places ``[k, 1]`` or ``[k, 3]``: cell, budget, run."""
+        for row, *rest in places[:1].tolist():
+            at = f", {table.budgets[rest[0]]} epochs, run {rest[1]}" if rest else ""
+            digest = table.hashes[row].decode("ascii", errors="replace")
+            raise TableError(f"cell {row} ({digest}){at}: {reason}")
 
-    partial = np.argwhere(some & ~whole)
-    if len(partial):
-        refuse(
-            tuple(partial[0].tolist()),
-            "the run is measured in part; a TFRecord needs time and accuracies, halfway and at "
-            "the end",
-        )
-    if whole[:, :, NUM_RUNS:].any():
-        extra = np.argwhere(whole[:, :, NUM_RUNS:])[0].tolist()
-        refuse(
-            (extra[0], extra[1], extra[2] + NUM_RUNS),
-            f"a TFRecord file has at most {NUM_RUNS} runs per cell and budget",
-        )
-    gaps = np.argwhere(~whole[:, :, :-1] & whole[:, :, 1:])
-    if len(gaps):
-        refuse(
-            tuple(gaps[0].tolist()),
-            "the run is not measured but the next one is; a TFRecord has no place for the gap",
-        )
-    empty = np.flatnonzero(~whole.any(axis=(1, 2)))
-    if len(empty):
-        refuse((int(empty[0]),), "nothing is measured, so there is no record to write")
+    refuse(
+        np.argwhere(some & ~whole),
+        "the run is measured in part; a TFRecord needs time and accuracies, halfway and at the end",
+    )
     runs = np.argwhere(whole)
+    refuse(
+        runs[runs[:, 2] >= NUM_RUNS],
+        f"a TFRecord file has at most {NUM_RUNS} runs per cell and budget",
+    )
+    refuse(
+        np.argwhere(~whole[:, :, :-1] & whole[:, :, 1:]),
+        "the run is not measured but the next one is; a TFRecord has no place for the gap",
+    )
+    refuse(
+        np.argwhere(~whole.any(axis=(1, 2))), "nothing is measured, so there is no record to write"
+    )
     wrong = first_bad_reading(table.metrics[whole].astype(np.float64))
     if wrong is not None:
-        refuse(tuple(runs[wrong[0]].tolist()), wrong[1])
+        refuse(runs[wrong[0] :], wrong[1])
     epochs = [table.budgets[b] for b in np.unique(runs[:, 1])]
     if epochs[-1] > MOST_EPOCHS:
         raise TableError(
@@ -128,6 +122,5 @@ def _check_writable(table: OfficialTable) -> None:
             f"{', '.join(map(str, NASBENCH101_BUDGETS))} included; the table's make them "
             f"{', '.join(map(str, budgets))}"
         )
-    other = np.flatnonzero(table.cells.hashes() != table.hashes)
-    if len(other):
-        refuse((int(other[0]),), "its hash is not that of its graph")
+    other = np.argwhere(table.cells.hashes() != table.hashes)
+    refuse(other, "its hash is not that of its graph")
