@@ -19,7 +19,7 @@ from pyg_nas.data.networks.sources import arguments
 from pyg_nas.errors import MeasureError, NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES
 from pyg_nas.io.regular_files import read_regular
-from pyg_nas.spaces.modules.trace import evaluate, replace_meta_attributes
+from pyg_nas.spaces.modules.evaluation_mode import evaluate, replace_meta_attributes
 
 _NUMPY_TYPES = {
     "tensor(float)": np.float32,

@@ -13,12 +13,10 @@ in another way, such as by TorchScript, are recorded at PyTorch's dispatcher.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import fields, is_dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -34,14 +32,16 @@ from torch._subclasses.fake_tensor import (
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.flop_counter import flop_registry
 
 from pyg_nas.errors import NetworkError, one_line
+from pyg_nas.spaces.modules.evaluation_mode import evaluation, replace_meta_attributes
 from pyg_nas.spaces.modules.moved_bytes import bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.prune import without_constants
 from pyg_nas.spaces.modules.vocabulary import normalised
+from pyg_nas.spaces.modules.window import given_argument, window
 
 # The result equals the (first) input in evaluation mode.
 _IDENTITIES = frozenset({"contiguous", "detach", "clone", "alias", "dropout", "requires_grad"})
@@ -84,7 +84,7 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
         module = _Wrapped(module)
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
-        stack.enter_context(_evaluation(module))
+        stack.enter_context(evaluation(module))
         stack.enter_context(_silent_log())
         # The kernel that flop counters support; the others are fused and differ by device.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
@@ -112,69 +112,6 @@ class _Wrapped(nn.Module):
 
     def forward(self, *inputs: Any, **named_inputs: Any) -> Any:
         return self.module(*inputs, **named_inputs)
-
-
-@contextmanager
-def _evaluation(module: nn.Module) -> Iterator[None]:
-    """Put all submodules into evaluation mode, and restore their attributes afterwards.
-
-    A module may keep results of a pass, which are fake.
-    """
-    modes = [(part, part.training) for part in module.modules()]
-    attributes = [
-        (vars(part), {name: _copied(value) for name, value in vars(part).items()})
-        for part in module.modules()
-        if not isinstance(part, torch.jit.ScriptModule)
-    ]
-    evaluate(module)
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
-        for now, before in attributes:
-            now.clear()
-            now.update({name: value for name, (value, _) in before.items()})
-            for value, content in before.values():
-                if isinstance(content, dict):
-                    value.clear()
-                    value.update(content)
-                elif content is not None:
-                    value[:] = content
-
-
-def evaluate(module: nn.Module) -> None:
-    """Put a module into evaluation mode; one of ``torch.export`` has only that of its export."""
-    try:
-        module.eval()
-    except NotImplementedError:  # by such a module inside, before its neighbours
-        for part in module.children():
-            evaluate(part)
-
-
-def replace_meta_attributes(module: nn.Module, replace: Callable[[Tensor], Tensor]) -> None:
-    """Replace tensors on the ``meta`` device that are neither parameters nor buffers.
-
-    A module that is built there has its plain attributes there too, alone or in lists and
-    dictionaries.
-    """
-
-    def found(value: Any) -> bool:
-        is_tensor = isinstance(value, Tensor) and not isinstance(value, nn.Parameter)
-        return is_tensor and bool(value.is_meta)
-
-    for part in module.modules():
-        if isinstance(part, torch.jit.ScriptModule):
-            continue
-        for name, value in list(vars(part).items()):
-            is_plain = name != "_buffers" and isinstance(value, (Tensor, list, tuple, dict))
-            if is_plain and any(map(found, tree_leaves(value))):
-                vars(part)[name] = tree_map(lambda x: replace(x) if found(x) else x, value)
-
-
-def _copied(value: Any) -> tuple[Any, Any]:
-    """Return a value and its content, if that may change."""
-    return value, copy(value) if type(value) in (dict, list) else None
 
 
 @contextmanager
@@ -300,7 +237,7 @@ class _Recorder:
         results = [tensor for tensor in made if _storage(tensor) not in storages]  # no views
         written = sum(_bytes(tensor) for tensor in _distinct(changed + results))
         read = given[1:] if name in _OVERWRITING else given
-        transposed = name.lstrip("_") == "convolution" and _argument(
+        transposed = name.lstrip("_") == "convolution" and given_argument(
             arguments, 6, "transposed", False
         )  # of the dispatcher, and of torch.jit.trace with a line before its name
         operation = "conv_transpose" if transposed else normalised(name)
@@ -309,7 +246,7 @@ class _Recorder:
             f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
             sources,
             *_shape_and_dtype(made[0]),
-            **_window(plain.lstrip("_"), arguments, given),
+            **window(plain.lstrip("_"), arguments, given),
             weights=sum(weights.values()),
             parameters=sum(self.weights.pop(key, 0) for key in weights),
             macs=self.macs or self._uncounted_macs(name, operation, given),
@@ -510,53 +447,3 @@ def _storage(tensor: Tensor) -> int:
     if tensor.layout != torch.strided:  # has no storage
         return id(tensor)
     return int(tensor.untyped_storage()._cdata)
-
-
-def _window(name: str, arguments: Any, given: list[Tensor]) -> dict[str, Any]:
-    """Return kernel, stride, groups and heads of a function, as far as it has them."""
-    argument = partial(_argument, arguments)
-
-    def sizes(value: Any) -> tuple[int, ...]:
-        """Return a size in each dimension, of which one number gives all."""
-        listed = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-        every = listed * _dimensions(name, given) if len(listed) == 1 else listed
-        return tuple(int(size) for size in every)
-
-    if name.startswith("conv") and len(given) > 1:
-        return {
-            "kernel": tuple(given[1].shape[2:]),
-            "stride": sizes(argument(3, "stride", 1)),
-            # Of transposed ones too; the dispatcher's function has two arguments more.
-            "groups": int(argument(8 if name == "convolution" else 6, "groups", 1)),
-        }
-    if name.startswith("fractional_max_pool"):
-        return {"kernel": sizes(argument(1, "kernel_size", 1))}
-    if "pool" in name and not name.startswith("adaptive"):
-        after = 2 if name.startswith(("lp_", "max_unpool")) else 1  # a norm, or indices
-        kernel = sizes(argument(after, "kernel_size", 1))
-        stride = argument(after + 1, "stride", None)
-        return {"kernel": kernel, "stride": sizes(stride) if stride else kernel}
-    if name == "group_norm":
-        return {"groups": int(argument(1, "num_groups", 1))}
-    if name == "native_group_norm":
-        return {"groups": int(argument(6, "group", 1))}
-    if name in ("scaled_dot_product_attention", "flex_attention") and given[0].dim() > 3:
-        return {"heads": int(given[0].shape[-3])}
-    if name == "multi_head_attention_forward":
-        return {"heads": int(argument(4, "num_heads", 1))}
-    return {}
-
-
-def _argument(arguments: Any, position: int, key: str, default: Any) -> Any:
-    positional, named = arguments
-    if key in named:
-        return named[key]
-    return positional[position] if len(positional) > position else default
-
-
-def _dimensions(name: str, given: list[Tensor]) -> int:
-    """Return in how many dimensions the window of a convolution or pooling moves."""
-    if name.startswith("conv"):
-        return given[1].dim() - 2
-    found = re.search("([123])d", name)
-    return int(found[1]) if found else 1

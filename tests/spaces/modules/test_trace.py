@@ -16,23 +16,8 @@ from torch_geometric.data import Data
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules import NetworkGraph, graph_of
-from pyg_nas.spaces.modules.trace import evaluate
 from pyg_nas.spaces.modules.vocabulary import OPERATIONS, TERMINALS
-
-
-class Block(nn.Module):
-    """A residual block with everything that a convolution may have."""
-
-    def __init__(self, *, kernel_size: int = 3, swapped: bool = False) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(4, 8, kernel_size, padding=kernel_size // 2, groups=2)
-        self.norm = nn.BatchNorm2d(8)
-        self.second = nn.Conv2d(8, 4, 1, stride=1, bias=False)
-        self.swapped = swapped
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.second(functional.relu(self.norm(self.first(x))))
-        return x + y if self.swapped else y + x
+from tests.spaces.modules.torch_modules import IMAGES, Block, Function
 
 
 class Branches(nn.Module):
@@ -52,9 +37,6 @@ class Branches(nn.Module):
             left = self.left(x).tanh()
             right = self.right(x).sigmoid()
         return left - right
-
-
-IMAGES = torch.zeros(2, 4, 6, 6)
 
 
 def test_a_block_by_hand() -> None:
@@ -291,18 +273,6 @@ def test_control_flow_of_tensors_is_one_error() -> None:
         graph_of(Condition(), torch.zeros(3))
 
 
-class Function(nn.Module):
-    """A layer, and a function of it."""
-
-    def __init__(self, function: Any, *layers: nn.Module) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-        self.function = function
-
-    def forward(self, *inputs: Any) -> Any:
-        return self.function(*self.layers, *inputs)
-
-
 @dataclass
 class Found:
     scores: Any
@@ -355,37 +325,6 @@ def test_a_nested_tensor_is_refused() -> None:
         graph_of(nn.Linear(4, 2), ragged)
 
 
-def test_windows_of_pooling_by_hand() -> None:
-    network = nn.Sequential(nn.LPPool2d(3, 2), nn.MaxPool2d(2, 1, return_indices=True))
-    unpool = Function(lambda pool, back, x: back(*pool(x)), network, nn.MaxUnpool2d(2, 1))
-    windows = [(v.kernel, v.stride) for v in graph_of(unpool, torch.zeros(1, 1, 8, 8)).vertices]
-    assert windows[1:-1] == [((2, 2), (2, 2)), ((2, 2), (1, 1)), ((2, 2), (1, 1))]
-
-
-@pytest.mark.parametrize(
-    ("one", "each", "shape"),
-    [
-        (nn.MaxPool1d(3), nn.MaxPool1d((3,), (3,)), (1, 1, 8)),
-        (nn.MaxPool2d(2), nn.MaxPool2d((2, 2), (2, 2)), (1, 1, 8, 8)),
-        (nn.AvgPool3d(2, 1), nn.AvgPool3d((2, 2, 2), (1, 1, 1)), (1, 1, 8, 8, 8)),
-        (nn.LPPool2d(2, 3), nn.LPPool2d(2, (3, 3), (3, 3)), (1, 1, 8, 8)),
-    ],
-)
-def test_one_size_of_a_window_is_that_of_each_dimension(
-    one: nn.Module, each: nn.Module, shape: tuple[int, ...]
-) -> None:
-    assert graph_of(one, torch.zeros(shape)).hash == graph_of(each, torch.zeros(shape)).hash
-
-
-def test_a_convolution_by_function_is_that_of_a_layer() -> None:
-    def convolve(layer: nn.Module, x: Tensor) -> Tensor:
-        return functional.conv2d(x, layer.weight, layer.bias)
-
-    layer = nn.Conv2d(3, 5, 3)
-    images = torch.zeros(1, 3, 8, 8)
-    assert graph_of(Function(convolve, layer), images).hash == graph_of(layer, images).hash
-
-
 def test_a_failing_operation_is_named(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(NetworkError, match=r"^1: operation 'linear' failed: "):
         graph_of(nn.Sequential(nn.ReLU(), nn.Linear(3, 3)), IMAGES)
@@ -418,75 +357,12 @@ def test_a_lazy_module_is_named() -> None:
         graph_of(nn.LazyLinear(3), IMAGES)
 
 
-def test_the_module_is_left_as_it_was() -> None:
-    module = nn.Sequential(Block(), nn.Dropout(0.5))
-    module[0].norm.eval()
-    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    graph = graph_of(module, IMAGES)
-    assert "dropout" not in graph.operations
-    assert module[1].training
-    assert not module[0].norm.training
-    assert not module[0].first._forward_hooks
-    assert not module[0].first._forward_pre_hooks
-    after = module.state_dict()
-    assert all(torch.equal(before[name], after[name]) for name in before)
-    assert all(parameter.grad is None for parameter in module.parameters())
-
-
-class Keeping(nn.Linear):
-    """Keeps results, and makes a parameter when it first runs."""
-
-    kept: Any = None
-
-    def __init__(self) -> None:
-        super().__init__(6, 2)
-        self.all: list[Tensor] = []
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.kept = super().forward(x)
-        self.all.append(self.kept)
-        self.scale = nn.Parameter(torch.ones(2))
-        return self.kept * self.scale
-
-
-def test_what_a_pass_keeps_is_removed() -> None:
-    module = Keeping()
-    assert graph_of(module, IMAGES).operations == ("input", "linear", "mul", "output")
-    assert module.kept is None
-    assert module.all == []
-    assert len(list(module.parameters())) == 2
-    assert torch.isfinite(module(IMAGES)).all()
-    assert graph_of(nn.DataParallel(nn.Linear(6, 2)), IMAGES).parameters == 14
-
-
 def test_a_module_without_memory_has_the_same_graph() -> None:
     with torch.device("meta"):
         module = Block()
     graph = graph_of(module, torch.empty(IMAGES.shape, device="meta"))
     assert graph.hash == graph_of(Block(), IMAGES).hash
     assert graph == graph_of(Block(), IMAGES)
-
-
-class Places(nn.Module):
-    """Has plain tensors, which are no buffers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.places = torch.arange(6)
-        self.tables = [torch.ones(6), torch.ones(6)]
-        self.by_name = {"scale": torch.ones(6)}
-        self.layer = nn.Linear(6, 6)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x + self.places) * self.tables[1] * self.by_name["scale"]
-
-
-def test_plain_tensors_of_a_module_without_memory_are_constants() -> None:
-    with torch.device("meta"):
-        module = Places()
-    before = dict(vars(module))
-    assert graph_of(module, IMAGES) == graph_of(Places(), IMAGES)
-    assert all(vars(module)[name] is value for name, value in before.items())
 
 
 def test_half_precision_is_another_network_of_half_the_bytes() -> None:
@@ -553,13 +429,6 @@ def test_exported_programs_have_the_graph_of_their_module() -> None:
     lower = graph_of(exported.run_decompositions().module(), images)
     assert (lower.parameters, lower.macs) == (plain.parameters, plain.macs)
     assert set(lower.operations) <= set(OPERATIONS + TERMINALS)
-
-
-def test_layers_beside_an_exported_program_are_evaluated() -> None:
-    program = torch.export.export(nn.Linear(4, 3), (torch.zeros(2, 4),)).module()
-    module = nn.Sequential(program, nn.BatchNorm1d(3), nn.Sequential(nn.Dropout()))
-    evaluate(module)
-    assert [part.training for part in (module[1], module[2], module[2][0])] == [False] * 3
 
 
 @torch.library.custom_op("pyg_nas_tests::twice", mutates_args=())
