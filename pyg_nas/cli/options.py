@@ -262,7 +262,7 @@ def check_table_output(path: Path, *inputs: str | Path | None) -> None:
     Raises:
         SettingsError: If commands would not read ``path`` as a table, or it cannot be written.
     """
-    from pyg_nas.io.hdf5 import HDF5_SUFFIXES
+    from pyg_nas.io.formats.hdf5 import HDF5_SUFFIXES
 
     if path.suffix not in HDF5_SUFFIXES:
         raise SettingsError(f"{path}: a table's name must end in {' or '.join(HDF5_SUFFIXES)}")

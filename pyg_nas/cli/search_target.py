@@ -51,7 +51,7 @@ class SearchTarget:
     def is_table(self) -> bool:
         """Whether it is a table or graph file."""
         from pyg_nas.data.tables.sources import GRAPH_FILE_SUFFIX
-        from pyg_nas.io.hdf5 import HDF5_SUFFIXES
+        from pyg_nas.io.formats.hdf5 import HDF5_SUFFIXES
 
         return Path(self.name).suffix in (*HDF5_SUFFIXES, GRAPH_FILE_SUFFIX)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import atomic_path, cache_folder
-from pyg_nas.io.npz import read_npz
+from pyg_nas.io.formats.npz import read_npz
 
 Arrays = dict[str, NDArray[Any]]
 

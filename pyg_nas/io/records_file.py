@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError, first_difference, quoted
-from pyg_nas.io.json_lines import SharedLines
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_lines import SharedLines
+from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.limits import MOST_LINE_BYTES
 from pyg_nas.io.locks import SignedLock
 from pyg_nas.io.regular_files import read_regular

@@ -10,7 +10,7 @@ from annotated_types import Gt
 from pydantic import FiniteFloat, NonNegativeInt, PositiveInt
 
 from pyg_nas.errors import SettingsError, quoted
-from pyg_nas.io.json_reader import read_json
+from pyg_nas.io.formats.json_reader import read_json
 from pyg_nas.io.limits import MOST_BATCH, MOST_CHANNELS, MOST_LAYERS
 from pyg_nas.io.record import Rule, check_fields
 from pyg_nas.measure.training.augmentation import Augmentation

@@ -35,7 +35,7 @@ from pyg_nas.errors import CellError, TableError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import cache_folder
-from pyg_nas.io.hdf5 import HDF5_SUFFIXES
+from pyg_nas.io.formats.hdf5 import HDF5_SUFFIXES
 from pyg_nas.io.regular_files import open_regular
 from pyg_nas.nasbench.lib.config import build_config
 from pyg_nas.nasbench.lib.model_spec import ModelSpec, OutOfDomainError

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyg_nas.data.protocols.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.errors import SettingsError, argument, listed, quoted
-from pyg_nas.io.json_reader import read_json
+from pyg_nas.io.formats.json_reader import read_json
 from pyg_nas.io.user_code import user_call
 from pyg_nas.predictors.parameter_rules import (
     GCN_CLASSIFIER_RULES,

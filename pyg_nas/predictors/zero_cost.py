@@ -23,7 +23,7 @@ from pyg_nas.errors import ModelError
 from pyg_nas.features.graph_features import CellFeatures
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.npz import read_npz
+from pyg_nas.io.formats.npz import read_npz
 from pyg_nas.predictors.storage.folder import WEIGHTS, load_model
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space, open_space, space_reference
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.json_lines import read_lines
+from pyg_nas.io.formats.json_lines import read_lines
 from pyg_nas.io.user_code import user_call
 from pyg_nas.scoring.source import GRAPH_FILES, check_source
 from pyg_nas.spaces.modules.network_array import NetworkArray

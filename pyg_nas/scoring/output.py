@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pyg_nas.data.tables.scores_file import write_blocks
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.arrow import import_pyarrow
 from pyg_nas.io.files import atomic_path
+from pyg_nas.io.formats.arrow import import_pyarrow
 
 if TYPE_CHECKING:
     from pyg_nas.scoring.scores import Columns

@@ -13,9 +13,9 @@ import numpy as np
 
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.files import atomic_path, write_json
-from pyg_nas.io.json_reader import read_json
+from pyg_nas.io.formats.json_reader import read_json
+from pyg_nas.io.formats.npz import read_npz
 from pyg_nas.io.locks import SignedLock
-from pyg_nas.io.npz import read_npz
 from pyg_nas.scoring.scores import Columns
 
 _NAME = re.compile(r"(\d{9})-([0-9a-f]{16})\.npz")

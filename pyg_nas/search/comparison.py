@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError, first_difference, quoted
-from pyg_nas.io.csv_rows import write_csv
 from pyg_nas.io.files import write_text
-from pyg_nas.io.latex import latex_table
+from pyg_nas.io.formats.csv_rows import write_csv
+from pyg_nas.io.formats.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
 from pyg_nas.search.goal import Goal
 from pyg_nas.search.search_folder.settings import SearchSettings

@@ -11,7 +11,7 @@ from pyg_nas.compute.device import check_device, pick_device
 from pyg_nas.errors import MeasureError, PygNasError, listed
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_json
-from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.formats.json_reader import read_object
 from pyg_nas.io.text import counted, milliseconds
 from pyg_nas.measure.profiles.latency import Latency, device_name, measure_latency
 from pyg_nas.measure.trained_network.card import is_device_of_limit

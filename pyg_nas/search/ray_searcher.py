@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import write_json
-from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.formats.json_reader import read_object
 from pyg_nas.search.ask_tell import Search
 
 KEY = "architecture"

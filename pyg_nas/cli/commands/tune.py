@@ -126,7 +126,7 @@ def _figure(value: float | None) -> str:
 
 
 def _candidates(path: Path, recipe: str) -> list[dict[str, Any]]:
-    from pyg_nas.io.json_reader import read_json
+    from pyg_nas.io.formats.json_reader import read_json
     from pyg_nas.predictors.model_selection.candidates import read_grid
     from pyg_nas.predictors.recipes import SET_BY_CALLERS, check_settings
 

@@ -25,7 +25,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.regular_files import byte_blocks
 
 _FORMAT = 4  # part of every processed file's name

@@ -19,7 +19,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.drawings import canonical_graphs
 from pyg_nas.graphs.ragged import Ids, Ints
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.arrow import check_batch_sizes, import_pyarrow
+from pyg_nas.io.formats.arrow import check_batch_sizes, import_pyarrow
 from pyg_nas.io.limits import MOST_OPERATORS
 from pyg_nas.io.regular_files import check_regular
 

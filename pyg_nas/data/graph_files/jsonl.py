@@ -30,8 +30,8 @@ from pyg_nas.graphs.drawings import Edges, canonical_graph, canonical_graphs, wi
 from pyg_nas.graphs.ragged import Ints, RaggedGraphs
 from pyg_nas.graphs.registry import find_space, space_names
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.json_lines import read_lines
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_lines import read_lines
+from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.limits import LARGEST_FLOAT32, MOST_OPERATION_NAMES, MOST_OPERATORS
 from pyg_nas.io.text import printable
 from pyg_nas.spaces.measurements import END, METRICS

@@ -32,8 +32,8 @@ from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.targets import checked_targets
 from pyg_nas.errors import SettingsError, TableError, listed, quoted
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.csv_rows import write_csv
-from pyg_nas.io.hdf5 import (
+from pyg_nas.io.formats.csv_rows import write_csv
+from pyg_nas.io.formats.hdf5 import (
     has_name,
     json_attribute,
     names_in,

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError, listed, quoted
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_reader import parse_json
+from pyg_nas.io.formats.npz import read_npz
 from pyg_nas.io.limits import MOST_RECORDS_BYTES
-from pyg_nas.io.npz import read_npz
 from pyg_nas.io.regular_files import read_regular
 
 SUFFIXES = (".json", ".txt", ".npz")

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import CellError, TableError, listed, quoted
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.csv_rows import finite_number, read_csv, write_csv
+from pyg_nas.io.formats.csv_rows import finite_number, read_csv, write_csv
 from pyg_nas.io.limits import LARGEST_FLOAT32, LARGEST_LABEL, MOST_TABLE_BYTES
 from pyg_nas.spaces.measurements import ACCURACIES, END, METRICS, READINGS
 

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs.registry import default_space
-from pyg_nas.io.hdf5 import (
+from pyg_nas.io.formats.hdf5 import (
     has_name,
     json_attribute,
     names_in,

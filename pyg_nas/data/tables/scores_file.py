@@ -14,8 +14,8 @@ from pyg_nas.data.tables.sources import AnyTable
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import CellError, ModelError, SettingsError, SpaceError, quoted
 from pyg_nas.graphs.cell import Cell
-from pyg_nas.io.csv_rows import finite_number, read_csv
 from pyg_nas.io.files import atomic_path
+from pyg_nas.io.formats.csv_rows import finite_number, read_csv
 
 _SCORE = "score"
 _BLOCK_ROWS = 8_192

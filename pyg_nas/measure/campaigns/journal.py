@@ -34,7 +34,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, space_changes
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.measure.campaigns.job import Job, Reading, Run
 from pyg_nas.measure.campaigns.journal_file import JournalFile, parse_value
 from pyg_nas.measure.campaigns.owner import Owner

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import MeasureError, SettingsError, quoted
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.regular_files import check_regular
 
 _SCHEMA = """

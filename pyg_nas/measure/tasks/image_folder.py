@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError, first_repeated, listed, quoted
-from pyg_nas.io.csv_rows import finite_number, read_csv
 from pyg_nas.io.files import check_input_folder, is_visible, visible_files
+from pyg_nas.io.formats.csv_rows import finite_number, read_csv
 from pyg_nas.io.limits import LARGEST_FLOAT32
 from pyg_nas.io.text import folder_name, printable
 

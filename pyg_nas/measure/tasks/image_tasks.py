@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.io.formats.npz import read_npz
 from pyg_nas.io.limits import MOST_IMAGE_SIDE
-from pyg_nas.io.npz import read_npz
 from pyg_nas.io.text import counted, printable
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.tasks.image_files import check_sides, common_form, read_pixels

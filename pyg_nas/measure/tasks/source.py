@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from pyg_nas.errors import SettingsError, argument, quoted
 from pyg_nas.io.files import write_json
-from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.formats.json_reader import read_object
 from pyg_nas.io.user_code import absolute_reference
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.tasks.by_name import BUILT_IN, get_task

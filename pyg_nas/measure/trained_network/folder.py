@@ -19,7 +19,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import atomic_folder
-from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.formats.json_reader import read_object
 from pyg_nas.predictors.storage.folder import (
     SETTINGS,
     WEIGHTS,

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.io.csv_rows import write_csv
 from pyg_nas.io.files import write_text
-from pyg_nas.io.latex import latex_table
+from pyg_nas.io.formats.csv_rows import write_csv
+from pyg_nas.io.formats.latex import latex_table
 from pyg_nas.io.text import counted, printable
 from pyg_nas.metrics.intervals import Interval, mean_interval, paired_difference
 from pyg_nas.predictors.model_selection.comparison import Comparison

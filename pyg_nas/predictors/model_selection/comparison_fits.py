@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.json_reader import number_or_nan
+from pyg_nas.io.formats.json_reader import number_or_nan
 from pyg_nas.io.records_file import RecordsFile
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.version import __version__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.json_reader import number_or_nan
+from pyg_nas.io.formats.json_reader import number_or_nan
 from pyg_nas.io.records_file import RecordsFile
 from pyg_nas.metrics.intervals import finite_or_none
 

@@ -11,7 +11,7 @@ from pyg_nas.data.networks.reading import OnNetwork, read_networks
 from pyg_nas.data.networks.sources import NetworkSource, built_networks, network_sources
 from pyg_nas.data.networks.table import NetworkTable, is_network_table
 from pyg_nas.errors import NetworkError, SettingsError, argument
-from pyg_nas.io.json_reader import parse_json, read_json
+from pyg_nas.io.formats.json_reader import parse_json, read_json
 from pyg_nas.io.limits import MOST_SETTINGS_BYTES
 from pyg_nas.io.regular_files import read_regular
 from pyg_nas.predictors.storage.registry import class_named

@@ -20,8 +20,8 @@ import numpy as np
 
 from pyg_nas.errors import ModelError, PygNasError, SettingsError, listed, quoted
 from pyg_nas.io.files import atomic_path, check_output, check_output_folder
-from pyg_nas.io.json_reader import read_json
-from pyg_nas.io.safetensors_file import read_safetensors
+from pyg_nas.io.formats.json_reader import read_json
+from pyg_nas.io.formats.safetensors_file import read_safetensors
 from pyg_nas.predictors.storage.registry import registered_class, registered_name
 from pyg_nas.predictors.storage.state import read_parts, read_state, write_state
 from pyg_nas.predictors.validation import check_parameters
@@ -182,7 +182,7 @@ def read_weights(
     Args:
         folder: The folder.
         settings: With the size and the checksum of the file.
-        check: As that of :func:`~pyg_nas.io.safetensors_file.read_safetensors`.
+        check: As that of :func:`~pyg_nas.io.formats.safetensors_file.read_safetensors`.
 
     Raises:
         ModelError: If the file is missing, damaged or not that of the settings.

@@ -22,7 +22,7 @@ from pyg_nas.errors import ModelError, listed, quoted
 from pyg_nas.features.graph_features import check_feature_version
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.limits import MOST_FEATURES
 
 if TYPE_CHECKING:

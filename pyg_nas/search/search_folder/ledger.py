@@ -16,7 +16,7 @@ from numbers import Real
 from typing import Any
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.json_lines import SharedLines
+from pyg_nas.io.formats.json_lines import SharedLines
 from pyg_nas.io.text import check_text
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.early_stopping import check_unlimited, expected_if_stopped, expected_seconds

@@ -13,8 +13,8 @@ from typing import Any
 
 from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.json_lines import SharedLines
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_lines import SharedLines
+from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.goal import Goal
 from pyg_nas.search.history import History, Proposal, Query

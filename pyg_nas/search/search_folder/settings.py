@@ -16,7 +16,7 @@ from pyg_nas.errors import SettingsError, check_count, first_difference, quoted
 from pyg_nas.graphs.registry import find_space, space_changes, space_names
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import write_json
-from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.formats.json_reader import read_object
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
 from pyg_nas.predictors.storage.folder import WEIGHTS
 from pyg_nas.search.constraints import LIMITS, Constraints

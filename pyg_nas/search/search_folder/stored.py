@@ -9,7 +9,7 @@ from typing import Any
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.json_reader import read_object
+from pyg_nas.io.formats.json_reader import read_object
 from pyg_nas.io.limits import LARGEST_FIGURE
 from pyg_nas.io.text import counted
 from pyg_nas.search.domain import thing_in

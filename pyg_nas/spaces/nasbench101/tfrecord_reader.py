@@ -28,7 +28,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text
 from pyg_nas.graphs.official_format import OfficialTable
 from pyg_nas.graphs.ragged import RaggedGraphs
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.limits import LARGEST_FLOAT32
 from pyg_nas.io.regular_files import check_regular
 from pyg_nas.spaces.measurements import METRICS

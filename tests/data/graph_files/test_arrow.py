@@ -16,7 +16,7 @@ from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.json_lines import read_lines
+from pyg_nas.io.formats.json_lines import read_lines
 from pyg_nas.spaces.nasbench101 import NASBENCH101
 
 pa = pytest.importorskip("pyarrow")

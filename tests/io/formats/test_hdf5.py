@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import SettingsError, TableError
-from pyg_nas.io.hdf5 import (
+from pyg_nas.io.formats.hdf5 import (
     has_name,
     json_attribute,
     names_in,
@@ -116,7 +116,7 @@ def test_a_group_in_another_file_is_not_opened(tmp_path: Path) -> None:
 def test_values_are_read_block_by_block_in_a_narrower_type(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pyg_nas.io.hdf5._READ_BYTES", 48)  # two rows
+    monkeypatch.setattr("pyg_nas.io.formats.hdf5._READ_BYTES", 48)  # two rows
     values = {"whole": np.arange(10).reshape(5, 2), "large": np.array([1, 2, 3, 300])}
     values |= {"none": np.empty((0, 3)), "one": np.array(1.0), "texts": np.array([b"a", b"bc"])}
 

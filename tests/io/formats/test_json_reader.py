@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyg_nas.errors import ModelError, SettingsError
-from pyg_nas.io.json_reader import parse_json, read_json, read_object
+from pyg_nas.io.formats.json_reader import parse_json, read_json, read_object
 from pyg_nas.io.limits import MOST_JSON_DEPTH, MOST_JSON_VALUES, MOST_SETTINGS_BYTES
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -96,7 +96,7 @@ def test_files(tmp_path: Path) -> None:
 BRACKETS = """
 import resource, sys
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.json_reader import read_json
+from pyg_nas.io.formats.json_reader import read_json
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     read_json(sys.argv[1])

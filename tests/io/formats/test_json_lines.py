@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.io.json_lines import SharedLines
+from pyg_nas.io.formats.json_lines import SharedLines
 
 
 def test_a_torn_last_line_is_cut_before_the_next(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from pyg_nas.errors import PygNasError, SettingsError, quoted
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.limits import MOST_SETTINGS_BYTES, MOST_TENSORS, MOST_WEIGHTS_BYTES
 from pyg_nas.io.regular_files import AnyPath, Failure, open_regular
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pyg_nas.io.latex import latex, latex_table
+from pyg_nas.io.formats.latex import latex, latex_table
 
 
 def test_special_characters_are_text() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import SettingsError, TableError
-from pyg_nas.io import arrow
-from pyg_nas.io.arrow import check_batch_sizes, import_pyarrow
+from pyg_nas.io.formats import arrow
+from pyg_nas.io.formats.arrow import check_batch_sizes, import_pyarrow
 from pyg_nas.io.limits import MOST_BATCH_BYTES
 
 COMPRESSIONS = [None, "lz4", "zstd"]

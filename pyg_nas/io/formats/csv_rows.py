@@ -9,7 +9,7 @@ from typing import Any
 
 from pyg_nas.errors import SettingsError, first_repeated, quoted
 from pyg_nas.io.files import atomic_path
-from pyg_nas.io.json_lines import read_lines
+from pyg_nas.io.formats.json_lines import read_lines
 from pyg_nas.io.limits import MOST_COLUMNS
 from pyg_nas.io.regular_files import AnyPath, Failure
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.errors import SettingsError, TableError
-from pyg_nas.io.csv_rows import read_csv
+from pyg_nas.io.formats.csv_rows import read_csv
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pyg_nas.errors import MeasureError
+from pyg_nas.io.formats.npz import read_npz
 from pyg_nas.io.limits import MOST_ARCHIVE_BYTES
-from pyg_nas.io.npz import read_npz
 
 
 def member(shape: tuple[int, ...], content: bytes, dtype: str = "|u1") -> bytes:
@@ -65,7 +65,7 @@ def test_an_archive_that_inflates_beyond_the_limit_is_not_inflated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Zeros by the claimed number would take long to write: the limit is lowered instead.
-    monkeypatch.setattr("pyg_nas.io.npz.MOST_ARCHIVE_BYTES", 10_000)
+    monkeypatch.setattr("pyg_nas.io.formats.npz.MOST_ARCHIVE_BYTES", 10_000)
     assert MOST_ARCHIVE_BYTES > 10_000
     path = archive(
         tmp_path / "a.npz", a=member((6_000,), bytes(6_000)), b=member((6_000,), bytes(6_000))

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from pyg_nas.errors import ModelError
-from pyg_nas.io.safetensors_file import read_safetensors
+from pyg_nas.io.formats.safetensors_file import read_safetensors
 
 TENSORS = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3),

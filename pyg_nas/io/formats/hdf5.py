@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import PygNasError, SettingsError, one_line
 from pyg_nas.io.files import atomic_path
-from pyg_nas.io.json_reader import parse_json
+from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.regular_files import AnyPath, Failure, check_regular
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
@@ -198,7 +198,7 @@ def json_attribute(file: Any, name: str) -> Any:
     """Return the JSON value of a text attribute of an open file; None if it has none.
 
     Raises:
-        SettingsError: If it is not text, or as :func:`~pyg_nas.io.json_reader.parse_json`.
+        SettingsError: If it is not text, or as :func:`~pyg_nas.io.formats.json_reader.parse_json`.
     """
     raw = file.attrs.get(name)
     if raw is None:

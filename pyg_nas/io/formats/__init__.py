@@ -1,0 +1,1 @@
+"""File formats, one module for each; what is read is checked before it is used."""
