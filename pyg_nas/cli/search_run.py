@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyg_nas.search.evaluators.evaluator import Evaluator
     from pyg_nas.search.goal import Goal
     from pyg_nas.search.history import Query
-    from pyg_nas.search.latency import LatencyModel
+    from pyg_nas.search.latency import LatencyModel, LatencyRecord
     from pyg_nas.search.methods.strategies import Strategy
     from pyg_nas.search.result import SearchResult
 
@@ -67,6 +67,7 @@ class SearchRun:
         )
         folder = SearchFolder(out, settings, self.evaluator.domain.space)
         with folder.locked():
+            record = self._latency_record(out)
             with progress_bar("searching, architectures trained") as advance, resumable(out):
                 advance(folder.count(), self.total)
                 result = run_search(
@@ -76,25 +77,38 @@ class SearchRun:
                     seed,
                     self.constraints,
                     folder,
-                    _shown(advance, self.total, self.evaluator.goal, self.logger),
+                    _shown(advance, self.total, self.evaluator.goal, self.logger, record),
                     self.early_stopping,
                 )
             with working("writing the report"):
-                if self.latencies is not None:
-                    from pyg_nas.search.latency import write_latency
-
-                    device = self.latency_device if is_device(self.latency_device) else None
-                    write_latency(out, self.evaluator, self.latencies, result, device)
+                if record is not None:
+                    record.end(self.evaluator, result.answer)
                 facts = SearchFacts(result, latency=stored_latency(out))
                 write_search_summary(out, facts, settings)
         self.logger.on_end(_end_figures(result))
         return facts
 
+    def _latency_record(self, out: Path) -> LatencyRecord | None:
+        """Write the latencies that are known before the search, if they are limited."""
+        from pyg_nas.search.latency import LatencyRecord
+        from pyg_nas.search.search_folder.stored import StoredSearch
+
+        limit = self.constraints.max_latency
+        if self.latencies is None or limit is None:
+            return None
+        device = self.latency_device if is_device(self.latency_device) else None
+        record = LatencyRecord(out, self.latencies, limit, device)
+        record.add(list(StoredSearch.read(out).result.history))
+        return record
+
 
 def _shown(
-    advance: Advance, total: int, goal: Goal, logger: Callback
+    advance: Advance, total: int, goal: Goal, logger: Callback, record: LatencyRecord | None
 ) -> Callable[[int, Query], None]:
-    """Move a bar by cells trained, with the best score so far beside it, and log each."""
+    """Move a bar by cells trained, with the best score so far beside it, and log each.
+
+    Where latencies are limited, record that of each.
+    """
     from pyg_nas.metrics.regression import are_fractions
 
     best: float | None = None
@@ -110,6 +124,8 @@ def _shown(
             number = percent(best, 2) if is_fraction else f"{best:,.6g} {goal.unit}".rstrip()
             shown = f"best {number}"
         advance(index + 1, total, shown)
+        if record is not None:
+            record.add([query])
         logger.on_query(index, _figures(query))
 
     return on_query

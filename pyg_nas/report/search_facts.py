@@ -42,7 +42,7 @@ class SearchFacts:
     Args:
         result: The search, of at least one query.
         answer_runs: Accuracies of all measured runs of the answer, for a confidence interval.
-        latency: Content of ``latency.json`` (:func:`~pyg_nas.search.latency.write_latency`), if
+        latency: Content of ``latency.json`` (:class:`~pyg_nas.search.latency.LatencyRecord`), if
             latency was limited.
     """
 
@@ -144,7 +144,7 @@ class SearchFacts:
         facts.append(self._regret())
         if answer.parameters is not None:
             facts.append(Tile("trainable parameters", f"{answer.parameters:,}"))
-        facts += self._latency()
+        facts += self._latency(answer)
         if outcome.seconds is not None:
             facts.append(Tile("training time of the answer", duration(outcome.seconds)))
         if self.thing == "network":
@@ -272,12 +272,15 @@ class SearchFacts:
             f"{self.percent(found.low, '')} to {self.percent(found.high)}"
         )
 
-    def _latency(self) -> list[Tile]:
+    def _latency(self, answer: Query) -> list[Tile]:
         if self.latency is None:
             return []
+        values = dict(self.latency)
+        if values.get("predicted") is None and values.get("measured") is None:  # it was stopped
+            values["predicted"] = values.get("cells", {}).get(answer.cell.hash)
         found = {
             name: f"{1e3 * value:.3g} ms"
-            for name, value in self.latency.items()
+            for name, value in values.items()
             if isinstance(value, float)
         }
         predicted, measured = found.get("predicted", ""), found.get("measured", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,7 @@ from pyg_nas.search.search_folder.folder import LATENCY
 
 if TYPE_CHECKING:
     from pyg_nas.search.evaluators.evaluator import Evaluator
-    from pyg_nas.search.result import SearchResult
+    from pyg_nas.search.history import Query
 
 MEASURED = 60
 """Random cells whose networks are measured before a search."""
@@ -218,39 +218,51 @@ def _from_networks(
     return LatencyModel(fitted.estimator, about, errors, len(measured))
 
 
-def write_latency(
-    folder: str | os.PathLike[str],
-    evaluator: Evaluator,
-    model: LatencyModel,
-    result: SearchResult,
-    device: str | None,
-) -> None:
-    """Write ``latency.json`` in the folder of a search: predictions, errors and measurements.
+class LatencyRecord:
+    """``latency.json`` in the folder of a search: predictions, errors and measurements.
+
+    It has every trained cell at any time, for reports and `pyg-nas finish` of a search that was
+    stopped, and numbers of the answer when the search has ended.
 
     Args:
         folder: Of the search.
-        evaluator: It has the answer's network.
-        model: The model that predicted latencies.
-        result: The search, within a limit on latency.
+        model: The model that predicts latencies.
+        limit: The limit in seconds.
         device: Where the answer's network is measured; None to measure nothing.
     """
-    trained = CellArray.from_cells([query.cell for query in result.history], evaluator.domain.space)
-    hashes = [digest.decode() for digest in trained.hashes()]
-    record: dict[str, Any] = {
-        "limit": result.constraints.max_latency,
-        **model.describe(),
-        "measured_on": device,
-        "predicted": None,
-        "measured": None,
-        "macs": None,
-        "cells": dict(zip(hashes, model(trained).tolist(), strict=True)),
-    }
-    if result.answer is not None:
-        cells = CellArray.from_cells([result.answer.cell])
+
+    def __init__(
+        self, folder: str | os.PathLike[str], model: LatencyModel, limit: float, device: str | None
+    ) -> None:
+        self.path = Path(folder) / LATENCY
+        self.model = model
+        self.device = device
+        self._content: dict[str, Any] = {
+            "limit": limit,
+            **model.describe(),
+            "measured_on": device,
+            **dict.fromkeys(("predicted", "measured", "macs")),
+            "cells": {},
+        }
+
+    def add(self, queries: Sequence[Query]) -> None:
+        """Write the latencies of trained cells."""
+        if queries:
+            cells = CellArray.from_cells(query.cell for query in queries)
+            hashes = [query.cell.hash for query in queries]
+            self._content["cells"].update(zip(hashes, self.model(cells).tolist(), strict=True))
+        write_json(self.path, self._content)
+
+    def end(self, evaluator: Evaluator, answer: Query | None) -> None:
+        """Write the numbers of the answer, whose network the evaluator has."""
+        if answer is None:
+            return
+        cells = CellArray.from_cells([answer.cell])
         counts = evaluator.macs(cells)
-        kind = "measured" if cells[0].hash in model.known else "predicted"
-        record[kind] = float(model(cells)[0])
-        record["macs"] = None if counts is None else int(counts[0])
-        if device is not None:
-            record["measured"] = measure_latency(evaluator.network(cells[0]), device).median
-    write_json(Path(folder) / LATENCY, record)
+        kind = "measured" if answer.cell.hash in self.model.known else "predicted"
+        self._content[kind] = float(self.model(cells)[0])
+        self._content["macs"] = None if counts is None else int(counts[0])
+        if self.device is not None:
+            latency = measure_latency(evaluator.network(answer.cell), self.device)
+            self._content["measured"] = latency.median
+        write_json(self.path, self._content)

@@ -25,9 +25,9 @@ from pyg_nas.search.domain import Domain
 from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.latency import (
     LatencyModel,
+    LatencyRecord,
     measured_latencies,
     stored_latencies,
-    write_latency,
 )
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.by_name import make_strategy
@@ -140,7 +140,9 @@ def test_a_latency_of_a_table_is_called_measured(small_table: Table, tmp_path: P
     evaluator.latency = model
     strategy = make_strategy("random", evaluator, n=2, k=2, recipe="fast", constraints=limits)
     result = search(strategy, evaluator, 4, 0, limits)
-    write_latency(tmp_path, evaluator, model, result, None)
+    record = LatencyRecord(tmp_path, model, 0.05, None)
+    record.add(list(result.history))
+    record.end(evaluator, result.answer)
     facts = SearchFacts(result, latency=stored_latency(tmp_path)).answer()
     (fact,) = (fact for fact in facts if fact.name.startswith("latency"))
     assert (fact.name, fact.value) == ("latency, measured", "40 ms")
@@ -196,7 +198,21 @@ def test_the_measured_latency_of_the_answer(
     monkeypatch.setattr(latency, "measure_latency", measure)
     monkeypatch.setattr(evaluator, "network", lambda cell: cell.hash)
     model = LatencyModel.fit(CELLS, SECONDS, "cpu")
-    write_latency(tmp_path, evaluator, model, result, "cpu")
+    record = LatencyRecord(tmp_path, model, 0.7, "cpu")
+    record.add(list(result.history)[:3])
+    record.add(list(result.history)[3:])
+    stopped = stored_latency(tmp_path)
+    assert (stopped["measured"], stopped["measured_on"], stopped["limit"]) == (None, "cpu", 0.7)
+    (fact,) = (
+        fact
+        for fact in SearchFacts(result, latency=stopped).answer()
+        if fact.name.startswith("latency")
+    )
+    predicted = stopped["cells"][result.answer.cell.hash]
+    assert (fact.name, fact.value) == ("latency, predicted", f"{1e3 * predicted:.3g} ms")
+    record.end(evaluator, None)
+    assert stored_latency(tmp_path) == stopped
+    record.end(evaluator, result.answer)
     assert measured == [(result.answer.cell.hash, "cpu")]
     found = stored_latency(tmp_path)
     assert (found["measured"], found["measured_on"]) == (0.5, "cpu")
