@@ -11,6 +11,7 @@ PREDICT = "predict.py"
 _SCRIPT = '''\
 """{title} images: python predict.py {files}images.pt, a tensor {shape} of {unit}."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def predict(images):
         sys.exit(__doc__)
     for path in sys.argv[1:]:
         try:
-            print(*predict({argument}), sep="\\n")
+            print(*predict({argument}), sep="\\n", flush=True)
+        except BrokenPipeError:  # its reader has ended, as `| head` does
+            os._exit(1)
         except Exception as error:
             sys.exit(f"{{path}}: {{error}}")
 '''

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,7 +34,7 @@ def test_the_script_has_the_names_as_they_are():
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for name in node.names
     ]
-    assert imported == ["sys", "pathlib", "torch"]
+    assert imported == ["os", "sys", "pathlib", "torch"]
 
 
 def test_the_script_of_a_network_that_predicts_numbers_has_no_classes():
@@ -105,6 +108,27 @@ def test_every_form_of_file_is_read_as_in_training(
     if form == "I;16":
         assert 100 < expected[3:-3, 5:-5].mean() < 155  # scaled, not clipped
     assert image_size(file) == ((20, 30) if form == "turned" else (30, 20))
+
+
+def test_a_reader_that_ends_first_causes_no_traceback(tmp_path: Path) -> None:
+    """As in ``python predict.py images.pt | head -3``."""
+    torch.save(torch.zeros(2, 1, 8, 8), tmp_path / "images.pt")
+    (tmp_path / "predict.py").write_text(predict_script(["a", "b"], (1, 8, 8), "pixels"))
+    source = (
+        "import runpy, sys, types, torch; sys.argv = ['predict.py', 'images.pt', 'images.pt']; "
+        "torch.export.load = lambda _: types.SimpleNamespace(module=lambda: torch.nn.Flatten()); "
+        "runpy.run_path('predict.py', run_name='__main__')"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", source], stdout=writer, stderr=subprocess.PIPE, text=True,
+            cwd=tmp_path, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, "")
 
 
 def test_the_script_takes_several_files_and_explains_itself(
