@@ -33,7 +33,7 @@ from pyg_nas.cli.commands.tell import tell
 from pyg_nas.cli.commands.train import train
 from pyg_nas.cli.commands.tune import tune
 from pyg_nas.cli.console import ERRORS, SILENCE, fail, prepare_streams, print_line, print_note
-from pyg_nas.cli.signals import Stopped, exit_code, stopped_by_signals
+from pyg_nas.cli.signals import exit_code, stopped_by_signals
 from pyg_nas.cli.startup import postpone_unused
 from pyg_nas.errors import NetworksError, PygNasError, SettingsError, one_line
 from pyg_nas.io.user_code import user_failure
@@ -43,14 +43,14 @@ _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 class _Commands(TyperGroup):
-    """Ends a command that a signal has stopped with one line."""
+    """Ends a command that Ctrl-C or a signal has stopped with one line."""
 
     def invoke(self, ctx: Any) -> Any:  # of click or, in recent versions, of a copy in typer
         """Run the command that was chosen."""
         try:
             return super().invoke(ctx)
-        except Stopped as stop:
-            print_note(stop)
+        except KeyboardInterrupt as stop:
+            print_note(str(stop) or "stopped")
             raise typer.Exit(exit_code(stop)) from None
 
 
@@ -129,7 +129,7 @@ def main() -> None:
             raise
         fail(f"not enough memory ({one_line(error)})")
     except typer.Abort:
-        fail("stopped", 1)
+        fail("stopped", exit_code(KeyboardInterrupt()))  # while arguments were read
     except BaseException as error:
         reason = user_failure(error)
         if reason is not None and not isinstance(error, KeyboardInterrupt):

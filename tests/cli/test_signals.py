@@ -17,13 +17,19 @@ from pyg_nas.cli.signals import Stopped, exit_code, stopped_by_signals
 from tests.cli.command import pyg_nas
 
 SIGNALS = pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+STOPS = pytest.mark.parametrize(
+    ("name", "line"),
+    [("SIGTERM", "stopped by SIGTERM"), ("SIGHUP", "stopped by SIGHUP"), ("SIGINT", "stopped")],
+)
 
 
 @pytest.fixture(autouse=True)
 def default_handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
     for number in before:
         signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -54,10 +60,14 @@ def test_an_ignored_signal_stays_ignored() -> None:
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
-@SIGNALS
+@STOPS
 @pytest.mark.parametrize("resumes", [True, False])
 def test_a_command_ends_with_one_line(
-    name: str, resumes: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    line: str,
+    resumes: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     number = getattr(signal, name)
 
@@ -74,7 +84,7 @@ def test_a_command_ends_with_one_line(
     if resumes:
         lines = ("stopped; the same command resumes from its folder\n", "")
     else:
-        lines = ("", f"stopped by {name}\n")
+        lines = ("", f"{line}\n")
     assert (found.out, found.err) == lines
 
 
