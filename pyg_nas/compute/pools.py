@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import get_ident
+from threading import Event, get_ident
 from typing import Any
 
 from pyg_nas.errors import BackendError, needs_extra
@@ -43,10 +43,13 @@ def thread_pool(function: Function, shared: Any, workers: int) -> Iterator[Pool]
     count = _cores(workers)
     threads = ThreadPoolExecutor(count)
     running: set[int] = set()
+    closed = Event()
 
     def run(*call: Any) -> Any:
         running.add(get_ident())
         try:
+            if closed.is_set():  # after the calls that run were interrupted
+                raise KeyboardInterrupt
             return function(shared, *call)
         finally:
             running.discard(get_ident())
@@ -55,6 +58,7 @@ def thread_pool(function: Function, shared: Any, workers: int) -> Iterator[Pool]
         yield Pool(count, lambda *call: threads.submit(run, *call))
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
+        closed.set()
         # After an interrupt. The process would wait at its end for calls that take hours.
         for thread in tuple(running):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(

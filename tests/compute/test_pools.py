@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 from threading import Event
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from joblib.externals.loky import ProcessPoolExecutor
 
+from pyg_nas.compute import pools
 from pyg_nas.compute.workers import Workers
 from pyg_nas.errors import BackendError
 from tests.compute.test_workers import divide
@@ -36,8 +38,8 @@ def last(events: tuple[Event, Event], number: int) -> None:
     if number == 0:
         assert begun.wait(30)
         return
-    begun.set()
     try:
+        begun.set()  # from here on it may be interrupted
         for _ in range(3_000):
             time.sleep(0.01)
     except KeyboardInterrupt:
@@ -52,6 +54,25 @@ def test_an_interrupt_ends_the_calls_of_threads() -> None:
     assert next(results) == ((0,), None)
     results.close()
     assert events[1].wait(30)
+
+
+def test_a_call_that_begins_while_threads_are_interrupted_ends_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken, closed, called = Event(), Event(), Event()
+
+    def late_ident() -> int:
+        taken.set()
+        assert closed.wait(30)
+        return threading.get_ident()
+
+    monkeypatch.setattr(pools, "get_ident", late_ident)
+    with pools.thread_pool(lambda shared: called.set(), None, 1) as pool:
+        future = pool.submit()
+        assert taken.wait(30)
+    closed.set()
+    assert isinstance(future.exception(30), KeyboardInterrupt)
+    assert not called.is_set()
 
 
 def test_a_local_ray_agrees() -> None:
