@@ -6,6 +6,7 @@ one number per cell. Constructor arguments are only stored; what ``fit`` learns 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
@@ -58,6 +59,7 @@ PAPER_WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144, 334: 210, 860: 320}
 Backend = Literal["auto", "dense", "sparse"]
 
 _PREDICT_CHUNK = 4096
+_PREDICT_MULTIPLE = 64  # cells are filled up to a multiple of them
 # Padded vertices up to which dense products are the faster (benchmarks/backend_by_size.py; in
 # scoring neither is for sure from 12 to 50).
 MOST_TRAINED_DENSELY, MOST_SCORED_DENSELY = 120, 12
@@ -240,8 +242,12 @@ class _GCNEstimator(CellEstimator):
         outputs = np.empty((len(self.members_), len(cells)))
         for start in range(0, len(cells), _PREDICT_CHUNK):
             part = cells[start : start + _PREDICT_CHUNK]
-            predicted = network(dense_cells(part).to(self._members_device))
-            outputs[:, start : start + len(part)] = predicted.cpu().numpy()
+            # Small products and the last rows of others are added in another order: equal cells
+            # are to have equal outputs wherever they stand.
+            size = math.ceil(len(part) / _PREDICT_MULTIPLE) * _PREDICT_MULTIPLE
+            filled = part[np.arange(size) % len(part)]
+            predicted = network(dense_cells(filled).to(self._members_device))
+            outputs[:, start : start + len(part)] = predicted[:, : len(part)].cpu().numpy()
         return outputs
 
 

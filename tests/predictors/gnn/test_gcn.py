@@ -110,6 +110,15 @@ def test_order_and_batching_of_cells_do_not_matter(fitted: GCNRegressor) -> None
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
+def test_equal_cells_have_equal_predictions_wherever_they_stand(
+    fitted: GCNRegressor, cells: CellArray
+) -> None:
+    expected = fitted.predict(cells)
+    for count in (1, 2, 3, 15, 17, 33, 127, 401):
+        rows = np.random.default_rng(count).integers(0, len(cells), count)
+        np.testing.assert_array_equal(fitted.predict(cells[rows]), expected[rows])
+
+
 def test_many_cells_are_scored_in_blocks_with_the_same_numbers(
     fitted: GCNRegressor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
