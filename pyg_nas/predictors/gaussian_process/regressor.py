@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -353,18 +354,29 @@ class GaussianProcess(CellRegressor):
         joined = np.concatenate(means)
         return (joined, np.concatenate(stds)) if return_std else joined
 
-    def precision(
-        self, features: CellFeatures, weights: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
-        """Return the inverse covariance of measured labels before any is known, ``[N, N]``.
+    def covariance(self, features: CellFeatures) -> NDArray[np.float64]:
+        """Return the covariance of ``N`` cells' labels before any is known, noise excluded.
 
-        Args:
-            features: Of the ``N`` cells.
-            weights: The noise of a label is divided by its weight ``[N]``, None for 1.
+        ``[N, N]``, in the square of the unit of the labels.
         """
         inputs = self.weighted_inputs(features)
-        covariance = self._covariance(inputs, 1.0 if weights is None else torch.as_tensor(weights))
-        return np.asarray(torch.linalg.inv(covariance).numpy())
+        return np.asarray(self.kernel_.covariance(inputs, inputs).numpy()) * self.std_**2
+
+    @property
+    def label_noise(self) -> float:
+        """Variance of the noise of a label of weight 1, in the square of the unit of the labels."""
+        return float(self.noise_ * self.std_**2)
+
+    def with_variance(self, factor: float) -> GaussianProcess:
+        """Return a process with these hyper-parameters for ``fit_features_like``, other variances.
+
+        Args:
+            factor: Of the covariances without noise.
+        """
+        other = copy(self)
+        other.variance_, other.linear_ = factor * self.variance_, factor * self.linear_
+        other.kernel_ = MaternLinearKernel(self.weights_, other.variance_, other.linear_)
+        return other
 
     def weighted_inputs(self, features: CellFeatures) -> Tensor:
         """Return the inputs of the kernel's methods, ``[N, d]``, from features of ``N`` cells."""

@@ -17,12 +17,9 @@ from pyg_nas.predictors.parameter_rules import TRANSFER_RULES
 from pyg_nas.predictors.storage.state import Array, FittedState
 from pyg_nas.predictors.transfer.common_process import common_digest, shipped_names
 from pyg_nas.predictors.transfer.digits import have_shipped_values
-from pyg_nas.predictors.transfer.scores import process_scores, signal_scores
+from pyg_nas.predictors.transfer.prior import fit_prior
+from pyg_nas.predictors.transfer.scores import process_scores, signal_scores, transfer_scores
 from pyg_nas.predictors.transfer.space_process import space_process
-
-# Prior of the slopes. That of one line was chosen on the shipped tables (experiments/transfer.py);
-# where untrained networks give a second line, both have the same.
-_SLOPE, _SLOPE_OF_TWO, _SLOPE_VARIANCE = 0.35, 0.25, 0.1
 
 
 class TransferRegressor(HybridRegressor):
@@ -34,15 +31,18 @@ class TransferRegressor(HybridRegressor):
     labels is linear in the scores by all shipped tables
     (:func:`~pyg_nas.predictors.transfer.scores.process_scores`) and, where the space has
     them, in those by untrained networks
-    (:func:`~pyg_nas.predictors.transfer.scores.signal_scores`). The slopes are normal a
-    priori and fitted by generalised least squares; the process, and the forest where there is one,
-    predict the residuals. Tables that contain the training labels are not used. The arguments are
-    those of :class:`HybridRegressor`, without its ``transfer`` features.
+    (:func:`~pyg_nas.predictors.transfer.scores.signal_scores`) and in the joint ones
+    (:func:`~pyg_nas.predictors.transfer.scores.transfer_scores`). The slopes and the variance of
+    the process are fitted to the labels (:mod:`pyg_nas.predictors.transfer.prior`); the process,
+    and the forest where there is one, predict the residuals. Tables that contain the training
+    labels are not used. The arguments are those of :class:`HybridRegressor`, without its
+    ``transfer`` features.
 
     Attributes:
         tables_: Names of the shipped tables in use.
         slope_: Slope of the scores by the shipped tables; 0 without a table.
         signal_slope_: Slope of the scores by untrained networks; None where there are none.
+        joint_slope_: Slope of the scores by both; None where there are none.
         digest_: Digest of these tables and of the numbers of untrained networks in use.
     """
 
@@ -51,6 +51,7 @@ class TransferRegressor(HybridRegressor):
         arrays={
             **HybridRegressor.fitted_state.arrays,
             "signal_slope": Array("float64", optional=True),
+            "joint_slope": Array("float64", optional=True),
         },
         values={
             **HybridRegressor.fitted_state.values,
@@ -72,7 +73,7 @@ class TransferRegressor(HybridRegressor):
     ) -> GaussianProcess | None:
         latent, weights = data.labels, data.weights
         self.tables_ = self.usable_tables(cells, labels)
-        self.slope_, self.signal_slope_ = 0.0, None
+        self.slope_, self.signal_slope_, self.joint_slope_ = 0.0, None, None
         self.digest_ = common_digest(self.tables_)
         if not self.tables_:
             return None
@@ -82,34 +83,39 @@ class TransferRegressor(HybridRegressor):
             like = GaussianProcess(groups, random_state=self.random_state).fit_features(
                 cells.space, data
             )
-        inverse = like.precision(data.features, weights)
-        scores = self._lines(cells, bool(cells.space.support.signal_files))
-        if len(scores) == 2:
+        by_signals = bool(cells.space.support.signal_files)
+        scores = self._scores(cells, by_signals)
+        if by_signals:
             self.digest_ = common_digest(self.tables_, cells.space)
         scores -= np.average(scores, axis=1, weights=weights)[:, None]
-        centred = latent - np.average(latent, weights=weights)
-        known = scores @ inverse
-        slope = _SLOPE if len(scores) == 1 else _SLOPE_OF_TWO
-        slopes = np.linalg.solve(
-            known @ scores.T + np.eye(len(scores)) / _SLOPE_VARIANCE,
-            known @ centred + slope / _SLOPE_VARIANCE,
+        noise = np.full(len(latent), like.label_noise) / (1 if weights is None else weights)
+        prior = fit_prior(
+            scores[:2],
+            scores[2] if by_signals else None,
+            latent - np.average(latent, weights=weights),
+            like.covariance(data.features),
+            noise,
         )
-        self.slope_ = float(slopes[0])
-        if len(scores) == 2:
-            self.signal_slope_ = slopes[1]
-        return like
+        self.slope_ = float(prior.slopes[0])
+        if by_signals:
+            self.signal_slope_, self.joint_slope_ = prior.slopes[1], np.float64(prior.joint_slope)
+        return like.with_variance(prior.variance)
 
     def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
         # No constant is needed: the process has the mean of the residuals.
         if not self.tables_:
             return 0.0
-        slopes = [self.slope_] if self.signal_slope_ is None else [self.slope_, self.signal_slope_]
-        return np.asarray(np.array(slopes) @ self._lines(cells, self.signal_slope_ is not None))
+        if self.signal_slope_ is None:
+            return self.slope_ * process_scores(cells, self.tables_)
+        slopes = np.array([self.slope_, self.signal_slope_, self.joint_slope_])
+        return np.asarray(slopes @ self._scores(cells, by_signals=True))
 
-    def _lines(self, cells: CellArray, by_signals: bool) -> NDArray[np.float64]:
-        """Return the scores ``[lines, N]`` by the tables and, if wanted, by untrained networks."""
-        lines = [process_scores(cells, self.tables_)]
-        return np.stack([*lines, signal_scores(cells)] if by_signals else lines)
+    def _scores(self, cells: CellArray, by_signals: bool) -> NDArray[np.float64]:
+        """Return scores by the tables ``[1, N]``, or also by networks and jointly ``[3, N]``."""
+        scores = [process_scores(cells, self.tables_)]
+        if by_signals:
+            scores += [signal_scores(cells), transfer_scores(cells, self.tables_)]
+        return np.stack(scores)
 
     def check_fitted_state(self) -> None:
         """Check a state that was read against its parts and the shipped data here.

@@ -62,10 +62,11 @@ def test_few_labels_of_a_new_task_go_further_than_alone() -> None:
 def test_labels_that_contradict_turn_the_lines() -> None:
     model = fitted(-SCORES, 60)
     assert model.slope_ + model.signal_slope_ < 0
+    assert model.joint_slope_ < 1e-6
     assert kendalltau(model.predict(CELLS[60:]), -SCORES[60:]).statistic > 0.8
 
 
-def test_the_slopes_are_those_of_a_bayesian_regression() -> None:
+def test_the_prior_has_the_unit_of_the_labels() -> None:
     labels = np.random.default_rng(1).normal(size=30)
     model = fitted(labels, 30)
     features = extended_features(CELLS[:30], model._extra_groups())
@@ -73,22 +74,35 @@ def test_the_slopes_are_those_of_a_bayesian_regression() -> None:
     assert process is not None
     inputs = process.weighted_inputs(features)
     covariance = process.kernel_.covariance(inputs, inputs).numpy() + process.noise_ * np.eye(30)
-    scores = np.stack([process_scores(CELLS[:30], shipped_names()), signal_scores(CELLS[:30])])
-    scores -= scores.mean(axis=1, keepdims=True)
+    covariance *= process.std_**2
+    lines = np.stack([process_scores(CELLS[:30], shipped_names()), signal_scores(CELLS[:30])])
+    lines -= lines.mean(axis=1, keepdims=True)
     latent = latent_labels(labels)
     # The posterior means of the slopes with normal priors N(0.25, 0.1), by their joint normal
     # distribution with the labels.
-    joint = covariance + 0.1 * scores.T @ scores
-    residual = latent - latent.mean() - 0.25 * scores.sum(axis=0)
-    expected = 0.25 + 0.1 * scores @ np.linalg.solve(joint, residual)
-    assert [model.slope_, model.signal_slope_] == pytest.approx(expected, rel=1e-6)
+    joint = covariance + 0.1 * lines.T @ lines
+    residual = latent - latent.mean() - 0.25 * lines.sum(axis=0)
+    expected = 0.25 + 0.1 * lines @ np.linalg.solve(joint, residual)
+    # Random labels are far from the joint score.
+    assert model.joint_slope_ < 1e-3
+    assert [model.slope_, model.signal_slope_] == pytest.approx(expected, rel=2e-3)
+
+
+def test_labels_that_follow_the_joint_score_leave_the_process_little() -> None:
+    noise = 0.05 * np.random.default_rng(1).normal(size=len(SCORES))
+    model = fitted(SCORES + noise, 10)
+    assert model.joint_slope_ > 0.8
+    own = space_process(CELLS.space, model.tables_, tuple(model._extra_groups()))
+    assert own is not None
+    assert model.process_.variance_ < 0.3 * own.variance_
+    assert kendalltau(model.predict(CELLS[10:]), SCORES[10:]).statistic > 0.9
 
 
 def test_nasbench101_has_one_line() -> None:
     cells = sample_cells(40, seed=1)
     labels = np.random.default_rng(1).normal(size=40)
     model = left_out(SHIPPED_TABLE).fit(cells[:12], labels[:12])
-    assert model.signal_slope_ is None
+    assert model.signal_slope_ is model.joint_slope_ is None
     assert np.isfinite(model.predict(cells)).all()
 
 
