@@ -39,7 +39,7 @@ from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.transfer.common_process import common_digest, shipped_names, table_latents
 from pyg_nas.predictors.transfer.regressor import TransferRegressor
-from pyg_nas.predictors.transfer.scores import process_scores, signal_scores, transfer_scores
+from pyg_nas.predictors.transfer.scores import process_scores, proxy_scores, transfer_scores
 from pyg_nas.predictors.zero_cost import zero_cost_features
 
 RESULTS = Path(__file__).parent / "results"
@@ -215,7 +215,7 @@ def evaluate(
                 f"{b.space} {b.task}": float(kendall_tau(b.test, scores(b.cells))) for b in opened
             }
             for what, scores in (
-                ("untrained_networks", signal_scores),
+                ("untrained_networks", proxy_scores),
                 ("shipped_tables", lambda cells: process_scores(cells, shipped_names())),
             )
         },

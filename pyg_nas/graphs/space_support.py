@@ -93,7 +93,7 @@ class SpaceSupport:
     zero_cost_model: str | None = None
     """Name of the shipped model or file of zero-cost features of this space."""
 
-    signal_files: Mapping[str, str] = {}
+    proxy_files: Mapping[str, str] = {}
     """Shipped files of what untrained networks of the official size show, by what was measured:
     ``propagation`` and ``weight information``; empty if there are none."""
 

@@ -87,7 +87,7 @@ def propagation_numbers(cells: CellArray) -> NDArray[np.float32]:
     Raises:
         ModelError: If the shipped numbers are missing or damaged, or there are none for the space.
     """
-    return _signals(cells, "propagation")
+    return _proxies(cells, "propagation")
 
 
 def weight_information_numbers(cells: CellArray) -> NDArray[np.float32]:
@@ -99,21 +99,21 @@ def weight_information_numbers(cells: CellArray) -> NDArray[np.float32]:
     Raises:
         ModelError: If the shipped numbers are missing or damaged, or there are none for the space.
     """
-    return _signals(cells, "weight information")
+    return _proxies(cells, "weight information")
 
 
-def _signals(cells: CellArray, measured: str) -> NDArray[np.float32]:
+def _proxies(cells: CellArray, measured: str) -> NDArray[np.float32]:
     support = cells.space.support
-    name = support.signal_files.get(measured)
+    name = support.proxy_files.get(measured)
     if name is None:
         raise ModelError(f"there is no shipped {measured} of cells of space {cells.space.name!r}")
     return rows_of_twins(_measured(zero_cost_path(name)), support.twins(cells))
 
 
 @lru_cache
-def signal_digest(space: SearchSpace) -> bytes:
+def proxy_digest(space: SearchSpace) -> bytes:
     """Return a digest of what is shipped of untrained networks of a space; empty for nothing."""
-    files = [zero_cost_path(name) for name in space.support.signal_files.values()]
+    files = [zero_cost_path(name) for name in space.support.proxy_files.values()]
     return b"".join(sha256(file.read_bytes()).digest() for file in files)
 
 

@@ -31,7 +31,7 @@ from pyg_nas.predictors.gaussian_process.regressor import GaussianProcess
 from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.storage.state import pack_state, unpack_state
-from pyg_nas.predictors.zero_cost import signal_digest
+from pyg_nas.predictors.zero_cost import proxy_digest
 from pyg_nas.spaces.measurements import END, METRICS
 
 # Raised when the process changes, which is stored in the cache folder.
@@ -79,7 +79,7 @@ def common_digest(tables: Sequence[str], space: SearchSpace | None = None) -> st
     """
     content = sha256(f"{_VERSION} {FEATURE_VERSION}".encode())
     if space is not None:
-        content.update(signal_digest(space))
+        content.update(proxy_digest(space))
     for name in tables:
         content.update(_table_digest(name))
     return content.hexdigest()[:16]

@@ -18,7 +18,7 @@ from pyg_nas.predictors.storage.state import Array, FittedState
 from pyg_nas.predictors.transfer.common_process import common_digest, shipped_names
 from pyg_nas.predictors.transfer.digits import have_shipped_values
 from pyg_nas.predictors.transfer.prior import fit_prior
-from pyg_nas.predictors.transfer.scores import process_scores, signal_scores, transfer_scores
+from pyg_nas.predictors.transfer.scores import process_scores, proxy_scores, transfer_scores
 from pyg_nas.predictors.transfer.space_process import space_process
 
 
@@ -31,7 +31,7 @@ class TransferRegressor(HybridRegressor):
     labels is linear in the scores by all shipped tables
     (:func:`~pyg_nas.predictors.transfer.scores.process_scores`) and, where the space has
     them, in those by untrained networks
-    (:func:`~pyg_nas.predictors.transfer.scores.signal_scores`) and in the joint ones
+    (:func:`~pyg_nas.predictors.transfer.scores.proxy_scores`) and in the joint ones
     (:func:`~pyg_nas.predictors.transfer.scores.transfer_scores`). The slopes and the variance of
     the process are fitted to the labels (:mod:`pyg_nas.predictors.transfer.prior`); the process,
     and the forest where there is one, predict the residuals. Tables that contain the training
@@ -41,7 +41,7 @@ class TransferRegressor(HybridRegressor):
     Attributes:
         tables_: Names of the shipped tables in use.
         slope_: Slope of the scores by the shipped tables; 0 without a table.
-        signal_slope_: Slope of the scores by untrained networks; None where there are none.
+        proxy_slope_: Slope of the scores by untrained networks; None where there are none.
         joint_slope_: Slope of the scores by both; None where there are none.
         digest_: Digest of these tables and of the numbers of untrained networks in use.
     """
@@ -50,7 +50,7 @@ class TransferRegressor(HybridRegressor):
     fitted_state: ClassVar = FittedState(
         arrays={
             **HybridRegressor.fitted_state.arrays,
-            "signal_slope": Array("float64", optional=True),
+            "proxy_slope": Array("float64", optional=True),
             "joint_slope": Array("float64", optional=True),
         },
         values={
@@ -73,7 +73,7 @@ class TransferRegressor(HybridRegressor):
     ) -> GaussianProcess | None:
         latent, weights = data.labels, data.weights
         self.tables_ = self.usable_tables(cells, labels)
-        self.slope_, self.signal_slope_, self.joint_slope_ = 0.0, None, None
+        self.slope_, self.proxy_slope_, self.joint_slope_ = 0.0, None, None
         self.digest_ = common_digest(self.tables_)
         if not self.tables_:
             return None
@@ -83,38 +83,38 @@ class TransferRegressor(HybridRegressor):
             like = GaussianProcess(groups, random_state=self.random_state).fit_features(
                 cells.space, data
             )
-        by_signals = bool(cells.space.support.signal_files)
-        scores = self._scores(cells, by_signals)
-        if by_signals:
+        by_proxies = bool(cells.space.support.proxy_files)
+        scores = self._scores(cells, by_proxies)
+        if by_proxies:
             self.digest_ = common_digest(self.tables_, cells.space)
         scores -= np.average(scores, axis=1, weights=weights)[:, None]
         noise = np.full(len(latent), like.label_noise) / (1 if weights is None else weights)
         prior = fit_prior(
             scores[:2],
-            scores[2] if by_signals else None,
+            scores[2] if by_proxies else None,
             latent - np.average(latent, weights=weights),
             like.covariance(data.features),
             noise,
         )
         self.slope_ = float(prior.slopes[0])
-        if by_signals:
-            self.signal_slope_, self.joint_slope_ = prior.slopes[1], np.float64(prior.joint_slope)
+        if by_proxies:
+            self.proxy_slope_, self.joint_slope_ = prior.slopes[1], np.float64(prior.joint_slope)
         return like.with_variance(prior.variance)
 
     def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:
         # No constant is needed: the process has the mean of the residuals.
         if not self.tables_:
             return 0.0
-        if self.signal_slope_ is None:
+        if self.proxy_slope_ is None:
             return self.slope_ * process_scores(cells, self.tables_)
-        slopes = np.array([self.slope_, self.signal_slope_, self.joint_slope_])
-        return np.asarray(slopes @ self._scores(cells, by_signals=True))
+        slopes = np.array([self.slope_, self.proxy_slope_, self.joint_slope_])
+        return np.asarray(slopes @ self._scores(cells, by_proxies=True))
 
-    def _scores(self, cells: CellArray, by_signals: bool) -> NDArray[np.float64]:
+    def _scores(self, cells: CellArray, by_proxies: bool) -> NDArray[np.float64]:
         """Return scores by the tables ``[1, N]``, or also by networks and jointly ``[3, N]``."""
         scores = [process_scores(cells, self.tables_)]
-        if by_signals:
-            scores += [signal_scores(cells), transfer_scores(cells, self.tables_)]
+        if by_proxies:
+            scores += [proxy_scores(cells), transfer_scores(cells, self.tables_)]
         return np.stack(scores)
 
     def check_fitted_state(self) -> None:
@@ -126,7 +126,7 @@ class TransferRegressor(HybridRegressor):
         super().check_fitted_state()
         if unknown := set(self.tables_) - set(shipped_names()):
             raise ModelError(f"there is no shipped table {min(unknown)!r}")
-        here = common_digest(self.tables_, None if self.signal_slope_ is None else self.space_)
+        here = common_digest(self.tables_, None if self.proxy_slope_ is None else self.space_)
         if self.digest_ != here:
             raise ModelError(
                 f"this model was trained with another version of the shipped transfer data: "

@@ -51,7 +51,7 @@ def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Ar
     """
     check_transferable(cells.space)
     names = shipped_names() if tables is None else tuple(tables)
-    if not cells.space.support.signal_files:
+    if not cells.space.support.proxy_files:
         return process_scores(cells, names)
     twins = cells.space.support.twins(cells)
     return rows_of_twins(_space_scores(names, twins.space), twins)
@@ -62,14 +62,14 @@ def process_scores(cells: CellArray, tables: tuple[str, ...]) -> Array:
     return cells.space.support.cache(ProcessScores).scores(cells, tables)
 
 
-def signal_scores(cells: CellArray) -> Array:
+def proxy_scores(cells: CellArray) -> Array:
     """Return the part of :func:`transfer_scores` from untrained networks, ``[N]``.
 
     Raises:
         ModelError: If nothing is shipped of untrained networks of the space of the cells.
     """
     twins = cells.space.support.twins(cells)
-    return rows_of_twins(_space_signal_scores(twins.space), twins)
+    return rows_of_twins(_space_proxy_scores(twins.space), twins)
 
 
 def check_transferable(space: SearchSpace) -> None:
@@ -108,7 +108,7 @@ def _space_scores(tables: tuple[str, ...], space: SearchSpace) -> Array:
 
 
 @lru_cache
-def _space_signal_scores(space: SearchSpace) -> Array:
+def _space_proxy_scores(space: SearchSpace) -> Array:
     return _joined(_proxies(space))
 
 

@@ -113,7 +113,7 @@ class EdgeCellSupport(SpaceSupport):
     common_operations = {"conv3x3": "nor_conv_3x3"}  # noqa: RUF012
     # Of the cells of NAS-Bench-201, where every cell has its twin.
     zero_cost_model = "nasbench201_zero_cost.npz"
-    signal_files = {  # noqa: RUF012
+    proxy_files = {  # noqa: RUF012
         "propagation": "nasbench201_propagation.npz",
         "weight information": "nasbench201_weight_information.npz",
     }

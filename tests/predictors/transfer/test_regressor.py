@@ -21,7 +21,7 @@ from pyg_nas.predictors.label_transform import latent_labels
 from pyg_nas.predictors.transfer import regressor as transfer_regressor
 from pyg_nas.predictors.transfer.common_process import shipped_names, table_latents
 from pyg_nas.predictors.transfer.regressor import TransferRegressor
-from pyg_nas.predictors.transfer.scores import process_scores, signal_scores, transfer_scores
+from pyg_nas.predictors.transfer.scores import process_scores, proxy_scores, transfer_scores
 from pyg_nas.predictors.transfer.space_process import space_process
 
 DIGITS, TEXTURES = "nasbench201_digits.hdf5", "nasbench201_textures.hdf5"
@@ -61,7 +61,7 @@ def test_few_labels_of_a_new_task_go_further_than_alone() -> None:
 
 def test_labels_that_contradict_turn_the_lines() -> None:
     model = fitted(-SCORES, 60)
-    assert model.slope_ + model.signal_slope_ < 0
+    assert model.slope_ + model.proxy_slope_ < 0
     assert model.joint_slope_ < 1e-6
     assert kendalltau(model.predict(CELLS[60:]), -SCORES[60:]).statistic > 0.8
 
@@ -75,7 +75,7 @@ def test_the_prior_has_the_unit_of_the_labels() -> None:
     inputs = process.weighted_inputs(features)
     covariance = process.kernel_.covariance(inputs, inputs).numpy() + process.noise_ * np.eye(30)
     covariance *= process.std_**2
-    lines = np.stack([process_scores(CELLS[:30], shipped_names()), signal_scores(CELLS[:30])])
+    lines = np.stack([process_scores(CELLS[:30], shipped_names()), proxy_scores(CELLS[:30])])
     lines -= lines.mean(axis=1, keepdims=True)
     latent = latent_labels(labels)
     # The posterior means of the slopes with normal priors N(0.25, 0.1), by their joint normal
@@ -85,7 +85,7 @@ def test_the_prior_has_the_unit_of_the_labels() -> None:
     expected = 0.25 + 0.1 * lines @ np.linalg.solve(joint, residual)
     # Random labels are far from the joint score.
     assert model.joint_slope_ < 1e-3
-    assert [model.slope_, model.signal_slope_] == pytest.approx(expected, rel=2e-3)
+    assert [model.slope_, model.proxy_slope_] == pytest.approx(expected, rel=2e-3)
 
 
 def test_labels_that_follow_the_joint_score_leave_the_process_little() -> None:
@@ -102,7 +102,7 @@ def test_nasbench101_has_one_line() -> None:
     cells = sample_cells(40, seed=1)
     labels = np.random.default_rng(1).normal(size=40)
     model = left_out(SHIPPED_TABLE).fit(cells[:12], labels[:12])
-    assert model.signal_slope_ is model.joint_slope_ is None
+    assert model.proxy_slope_ is model.joint_slope_ is None
     assert np.isfinite(model.predict(cells)).all()
 
 
