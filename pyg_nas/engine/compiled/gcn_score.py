@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,14 @@ _TERMS_A_TASK = 8_192
 _CELLS_AT_ONCE = 32
 _CELLS_A_TASK = 4_096
 _NO_LAYERS = np.empty((0, 1, 1), dtype=np.float32)
+
+
+class _Graphs(NamedTuple):
+    """The ``N`` cells of a block, with ``E`` edges in all."""
+
+    vertices: Integers  # [N + 1], where each cell begins among the block's vertices
+    edges: Integers  # [N + 1], where each cell's edges begin in ends
+    ends: Integers  # [2, E], (source, target), numbered within the cell
 
 
 class BlockScorer:
@@ -47,28 +56,20 @@ class BlockScorer:
             states = rows[layer.pairs[0]] + rows[layer.pairs[1]]
         projection = layers[shared] if shared < len(layers) else head[:, np.newaxis]
         rows = self._project_terms(states, last, projection)
-        vertices = np.concatenate([[0], np.cumsum(block.num_vertices, dtype=np.int64)])
+        vertices, edges = (
+            np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+            for counts in (block.num_vertices, block.num_edges)
+        )
         if shared == len(layers):
             outputs = (rows[last.pairs[0]] + rows[last.pairs[1]]).squeeze(1)
             means: Floats = np.add.reduceat(outputs, vertices[:-1]) / np.float32(block.num_vertices)
             return means
         scores = np.empty(len(block.num_vertices), dtype=np.float32)
-        edges = np.concatenate([[0], np.cumsum(block.num_edges, dtype=np.int64)])
+        graphs = _Graphs(vertices, edges, block.edges)
         later = np.stack(layers[shared + 1 :]) if shared + 1 < len(layers) else _NO_LAYERS
 
         def score(part: slice) -> None:
-            _score_cells(
-                rows,
-                last.pairs,
-                vertices,
-                edges,
-                block.edges,
-                later,
-                head,
-                part.start,
-                part.stop,
-                scores,
-            )
+            _score_cells(rows, last.pairs, graphs, later, head, part.start, part.stop, scores)
 
         list(self._pool.map(score, _slices(len(scores), _CELLS_A_TASK)))
         return scores
@@ -180,28 +181,17 @@ def _project(
 
 
 @compiled
-def _convolve(
-    mixed: Floats,
-    vertices: Integers,
-    edges: Integers,
-    ends: Integers,
-    first: int,
-    last: int,
-    hidden: Floats,
-) -> None:
+def _convolve(mixed: Floats, graphs: _Graphs, first: int, last: int, hidden: Floats) -> None:
     """Finish a convolution of cells ``first`` to ``last`` from their products with W+ and W-.
 
-    ``v`` counts the vertices of these cells, ``N`` the cells of the block and ``E`` their edges.
-
     Args:
-        mixed: ``[v, 2 H]``: the products of the vertices' states with W+ and W-.
-        vertices: ``[N + 1]``, where each cell begins among the block's vertices.
-        edges: ``[N + 1]``, where each cell's edges begin in ``ends``.
-        ends: ``[2, E]``, (source, target), numbered within the cell.
+        mixed: ``[v, 2 H]``: the products of these cells' ``v`` vertices with W+ and W-.
+        graphs: The block.
         first: The first cell.
         last: The cell after the last one.
         hidden: Filled: ``[v, H]``, the new states.
     """
+    vertices, edges, ends = graphs
     width = hidden.shape[1]
     zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
     most = 0
@@ -243,9 +233,7 @@ def _convolve(
 def _score_cells(
     rows: Floats,
     pairs: Integers,
-    vertices: Integers,
-    edges: Integers,
-    ends: Integers,
+    graphs: _Graphs,
     later: Floats,
     head: Floats,
     first: int,
@@ -257,14 +245,14 @@ def _score_cells(
     Args:
         rows: ``[terms, 2 H]``, products of the last shared terms with the next layer's W+ and W-.
         pairs: ``[2, V]``, rows of the successor and predecessor term of each vertex of the block.
-        vertices: As for :func:`_convolve`, likewise ``edges`` and ``ends``.
+        graphs: The block.
         later: ``[layers, H, 2 H]``, weights of the layers after that one, W+ beside W-.
         head: ``[H]``, the product of both linear layers.
         first: The first cell.
         last: The cell after the last one.
         scores: Filled from ``first`` to ``last``: ``[N]``.
     """
-    width = len(head)
+    width, vertices = len(head), graphs.vertices
     zero = np.float32(0)
     most = 0
     for start in range(first, last, _CELLS_AT_ONCE):
@@ -279,10 +267,10 @@ def _score_cells(
             successors, predecessors = pairs[0, begin + v], pairs[1, begin + v]
             for k in range(2 * width):
                 mixed[v, k] = rows[successors, k] + rows[predecessors, k]
-        _convolve(mixed, vertices, edges, ends, start, stop, hidden)
+        _convolve(mixed, graphs, start, stop, hidden)
         for layer in range(len(later)):
             np.dot(hidden[:count], later[layer], mixed[:count])
-            _convolve(mixed, vertices, edges, ends, start, stop, hidden)
+            _convolve(mixed, graphs, start, stop, hidden)
         for cell in range(start, stop):
             total = zero
             for v in range(vertices[cell] - begin, vertices[cell + 1] - begin):
