@@ -8,8 +8,8 @@ from heapq import heappop, heappush
 import numpy as np
 
 from pyg_nas.errors import CellError
-from pyg_nas.graphs.cell import check_limits
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_rules import check_limits
 from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, adjacency_lists, pointers
 from pyg_nas.graphs.search_space import SearchSpace
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import CellError, SpaceError
-from pyg_nas.graphs.cell import Cell, edge_index
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_rules import edge_index
 from pyg_nas.graphs.ragged import Ids
 from pyg_nas.graphs.search_space import SearchSpace
 

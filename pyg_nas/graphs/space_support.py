@@ -164,7 +164,7 @@ class SpaceSupport:
         """
         if not self.space.terminals:
             return edges, operations
-        from pyg_nas.graphs.cell import check_terminals, prune
+        from pyg_nas.graphs.cell_rules import check_terminals, prune
 
         check_terminals(operations, self.space)
         return prune(edges, operations)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch_geometric.data import Data
 
 from pyg_nas.errors import CellError, PygNasError
-from pyg_nas.graphs.cell import Cell, prune
+from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
+from pyg_nas.spaces.nasbench101 import NASBENCH101
 from tests.renumbered import another_order, renumbered
 
 CHAIN = [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
@@ -99,21 +99,6 @@ def valid_arguments(draw: st.DrawFn) -> tuple[Any, list[int]]:
             matrix[a, b] = 1
     inner = draw(st.lists(st.integers(0, 2), min_size=v - 2, max_size=v - 2))
     return matrix, [-1, *inner, -2]
-
-
-@settings(max_examples=300, deadline=None)
-@given(valid_arguments())
-def test_pruning_is_idempotent_and_leaves_only_paths(arguments: tuple[Any, list[int]]) -> None:
-    edges, ids = prune(np.array(np.nonzero(arguments[0])), np.array(arguments[1], dtype=np.int8))
-    again, ids_again = prune(edges, ids)
-    np.testing.assert_array_equal(edges, again)
-    matrix = np.zeros((len(ids), len(ids)), dtype=np.int8)
-    matrix[edges[0], edges[1]] = 1
-    np.testing.assert_array_equal(ids, ids_again)
-    # Powers of the adjacency count paths: from the input to v, and from v to the output.
-    reach = np.linalg.inv(np.eye(len(matrix)) - matrix.astype(float))
-    assert (reach[0] > 0.5).all()
-    assert (reach[:, -1] > 0.5).all()
 
 
 @settings(max_examples=300, deadline=None)
@@ -281,10 +266,3 @@ def test_repr_names_operations_and_edges() -> None:
 def test_a_description_that_is_no_cell_is_refused(description: Any) -> None:
     with pytest.raises(CellError):
         Cell.from_dict(description)
-
-
-def test_every_enumerated_cell_is_already_pruned() -> None:
-    for cell in nasbench101_cells()[::20_000]:
-        edges, ids = prune(cell.edge_index, cell.operation_ids)
-        np.testing.assert_array_equal(edges, cell.edge_index)
-        np.testing.assert_array_equal(ids, cell.operation_ids)

@@ -24,8 +24,8 @@ import numpy as np
 
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import CellError, SpaceError, TableError, first_repeated, quoted
-from pyg_nas.graphs.cell import check_edge
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.cell_rules import check_edge
 from pyg_nas.graphs.drawings import Edges, canonical_graph, canonical_graphs, with_limits
 from pyg_nas.graphs.ragged import Ints, RaggedGraphs
 from pyg_nas.graphs.registry import find_space, space_names

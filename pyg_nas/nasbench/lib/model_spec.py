@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import CellError, PygNasError, SettingsError
-from pyg_nas.graphs.cell import vertices_on_paths
+from pyg_nas.graphs.cell_rules import vertices_on_paths
 from pyg_nas.nasbench.lib.graph_util import hash_module
 
 

@@ -142,7 +142,7 @@ class EdgeCellSupport(SpaceSupport):
         Raises:
             CellError: If no architecture of the space computes the function of the drawing.
         """
-        from pyg_nas.graphs.cell import check_terminals
+        from pyg_nas.graphs.cell_rules import check_terminals
 
         check_terminals(operations, self.space)
         code = self.edge_cells.code_of_graph(edges, operations.tolist())
