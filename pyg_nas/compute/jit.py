@@ -94,6 +94,9 @@ def compiled(function: _Function) -> _Function:
 
     The stored result is invalidated only by a change of the function's own file: a kernel must
     not call kernels of other files, and may use only constants of theirs that never change.
+    Numba reads the classes of stored arguments before it looks for a change: a ``NamedTuple`` that
+    a kernel receives is renamed or removed only together with the kernel's name, or users who have
+    the stored result get an ``AttributeError``.
 
     A kernel contains the kernels that it calls. The process that compiles would else call those
     that are compiled on their own, which round differently from the copies stored with a caller.
