@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median_low
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -84,8 +85,10 @@ def images(
             f"replace the files named above"
         )
     if image_size is None and len(facts.sizes) > 1:
+        shorter = [min(size) for size, count in facts.sizes for _ in range(count)]
         raise MeasureError(
-            f"{folder}: its images have {len(facts.sizes):,} sizes; give --image-size to bring all "
+            f"{folder}: its images have {len(facts.sizes):,} sizes, half of them at least "
+            f"{median_low(shorter)} pixels on the shorter side; give --image-size to bring all "
             f"to one"
         )
     with working("timing one step"):

@@ -137,7 +137,8 @@ class _Profiler:
         raise MeasureError(
             f"this machine is too noisy: {len(spreads)} times the passes of the reference network "
             f"differed by {percent(min(spreads), 1)} or more, at most "
-            f"{percent(self._settings.most_noise, 1)} are allowed (interquartile range by median)"
+            f"{percent(self._settings.most_noise, 1)} are allowed (interquartile range by "
+            f"median); run the command again when no other process is at work"
         )
 
     def measured(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import MeasureError, needs_extra, one_line
+from pyg_nas.errors import MeasureError, argument, needs_extra, one_line
 from pyg_nas.io.limits import (
     MOST_IMAGE_BYTES,
     MOST_IMAGE_SIDE,
@@ -55,10 +55,11 @@ def common_form(
             elif image_size is None and shown != size:
                 raise MeasureError(
                     f"{file}: is {shown[0]} x {shown[1]} pixels, {files[0]} is "
-                    f"{size[0]} x {size[1]}; give an image size to resize all"
+                    f"{size[0]} x {size[1]}; "
+                    f"give {argument('image_size')} to resize all"
                 )
     assert size is not None  # there is at least one file
-    check_sides(str(folder), size, "give an image size")
+    check_sides(str(folder), size, f"give {argument('image_size')}")
     needed = len(files) * size[0] * size[1] * (1 if mode == "L" else 3)
     if needed > MOST_IMAGES_BYTES:
         raise MeasureError(

@@ -49,7 +49,10 @@ def test_the_estimate_is_of_the_space_that_is_named(
 
 def test_what_keeps_a_folder_from_being_used_is_an_error(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "bugs", sizes=((5, 5), (7, 6)))
-    with pytest.raises(MeasureError, match="images have 2 sizes; give --image-size"):
+    with pytest.raises(
+        MeasureError,
+        match="have 2 sizes, half of them at least 5 pixels on the shorter side; give --image-size",
+    ):
         images(folder)
     (folder / "ant" / "3.png").write_bytes(b"broken")
     with pytest.raises(MeasureError, match="1 image cannot be read"):

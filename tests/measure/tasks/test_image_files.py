@@ -35,7 +35,9 @@ def test_images_of_different_sizes_are_refused_or_resized(tmp_path: Path):
 
 def test_large_images_are_refused_where_none_are_resized(tmp_path: Path):
     folder = make_folder(tmp_path / "strips", sizes=((1100, 2),))
-    with pytest.raises(MeasureError, match=r"1100 x 2 pixels, at most 1,024 .*give an image size"):
+    with pytest.raises(
+        MeasureError, match=r"1100 x 2 pixels, at most 1,024 .*give the argument `image_size`"
+    ):
         get_task(folder, settings_file(tmp_path))
     assert get_task(folder, settings_file(tmp_path), image_size=4).train.images.shape[2:] == (4, 4)
 
