@@ -10,7 +10,7 @@ demo: $(VENV)/.installed ## Train, evaluate, score the space and train the best 
 	$(BIN)/pyg-nas demo --out demo
 
 test: $(VENV)/.installed-dev ## Run the test suite, in two processes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2
 
 test-lowest: $(VENV)-lowest/.installed ## Run a subset with the lowest declared versions (Python 3.11)
 	$(VENV)-lowest/bin/python -m pytest -W ignore $(SUBSET)

@@ -12,6 +12,7 @@ import pytest
 
 from pyg_nas import testing
 from pyg_nas.data.tables.table import Table
+from pyg_nas.io.locks import SignedLock
 from tests import own_space
 
 
@@ -19,13 +20,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep what is computed once in the folder of pytest's cache, and not in the user's."""
     # Also where pytest's own cache is switched off.
     os.environ["PYG_NAS_CACHE"] = str(config.rootpath / ".pytest_cache" / "d" / "pyg_nas")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes run the tests, those of one file stay together."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
 
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -50,6 +44,15 @@ def real_table(real_table_path: Path) -> Table:
 def small_table() -> Table:
     """300 random cells with made-up but structured accuracies; nothing is missing but run 2."""
     return testing.small_table()
+
+
+@pytest.fixture
+def only_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Wait until no other process of this run has a cluster of Ray."""
+    root = tmp_path_factory.getbasetemp()
+    shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with SignedLock(shared / "ray.lock", "another process has a cluster of Ray", None).held():
+        yield
 
 
 @contextmanager

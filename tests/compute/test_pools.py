@@ -17,8 +17,6 @@ from pyg_nas.compute.workers import Workers
 from pyg_nas.errors import BackendError
 from tests.compute.test_workers import divide
 
-pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
-
 CALLS = [(number,) for number in range(1, 6)]
 EXPECTED = {number: 60 / number for number in range(1, 6)}
 
@@ -75,6 +73,7 @@ def test_a_call_that_begins_while_threads_are_interrupted_ends_too(
     assert not called.is_set()
 
 
+@pytest.mark.usefixtures("only_cluster")
 def test_a_local_ray_agrees() -> None:
     ray = pytest.importorskip("ray")
     # Ray's workers see the tests' modules only where the driver's path is theirs.

@@ -15,9 +15,8 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.ray_searcher import ArchitectureScheduler, ArchitectureSearcher
 
-pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
 
-
+@pytest.mark.usefixtures("only_cluster")
 def test_tune_gets_the_architectures_of_the_search(tmp_path: Path) -> None:
     import ray
     from ray import tune
@@ -49,6 +48,7 @@ def test_tune_gets_the_architectures_of_the_search(tmp_path: Path) -> None:
     assert search.best.outcome.seconds is not None
 
 
+@pytest.mark.usefixtures("only_cluster")
 def test_tune_stops_hopeless_architectures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
     from ray import tune
