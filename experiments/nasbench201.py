@@ -2,8 +2,7 @@
 
     pyg-nas table import nasbench201.csv nasbench201.hdf5 --space nasbench201
     python experiments/nasbench201.py nasbench201.hdf5
-    python experiments/nasbench201.py cifar100.hdf5 --out results/nasbench201_cifar100.json \
-        --without best
+    python experiments/nasbench201.py cifar100.hdf5 --out results/nasbench201_cifar100.json
 
 Trained on the mean validation accuracy at 200 epochs, ranked against the mean test accuracy, as in
 the literature. No label beyond those of the training architectures is used for any choice. Each
@@ -77,16 +76,14 @@ def run(
 def main(
     table: Annotated[Path, typer.Argument(help="Table of NAS-Bench-201 architectures.")],
     out: Annotated[Path, typer.Option(help="Result file.")] = RESULT,
-    without: Annotated[list[str] | None, typer.Option(help="A method that is not run.")] = None,
 ) -> None:
-    methods = [method for method in METHODS if method not in (without or ())]
     opened = Table.load(table)
     trained_on, ranked_by = labels(opened)
     path = out.with_suffix(".jsonl")
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     known = {(row["method"], row["train"], row["draw"]) for row in done}
     for size, draws in SIZES.items():
-        for method in methods:
+        for method in METHODS:
             for draw in range(draws):
                 if (method, size, draw) not in known:
                     done.append(run(opened, method, size, draw, trained_on, ranked_by))
@@ -103,7 +100,7 @@ def main(
             },
         }
         for size, draws in SIZES.items()
-        for method in methods
+        for method in METHODS
         if (found := [r for r in done if (r["method"], r["train"]) == (method, size)])
     ]
     rows = np.flatnonzero(np.isfinite(trained_on) & np.isfinite(ranked_by))
