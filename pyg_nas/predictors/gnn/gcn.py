@@ -19,6 +19,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
+from torch.nn.functional import pad
 
 from pyg_nas.compute.device import pick_device
 from pyg_nas.compute.jit import FEWEST_COMPILED
@@ -59,7 +60,9 @@ PAPER_WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144, 334: 210, 860: 320}
 Backend = Literal["auto", "dense", "sparse"]
 
 _PREDICT_CHUNK = 4096
-_PREDICT_MULTIPLE = 64  # cells are filled up to a multiple of them
+# Small products and the last rows of others are added in another order. Equal cells are to have
+# equal outputs wherever they stand: the rows of products are filled up to a multiple of these.
+_PREDICT_MULTIPLE = 64
 # Padded vertices up to which dense products are the faster (benchmarks/backend_by_size.py; in
 # scoring neither is for sure from 12 to 50).
 MOST_TRAINED_DENSELY, MOST_SCORED_DENSELY = 120, 12
@@ -233,8 +236,11 @@ class _GCNEstimator(CellEstimator):
         for start in range(0, len(cells), _PREDICT_CHUNK):
             index = torch.arange(start, min(start + _PREDICT_CHUNK, len(cells)))
             x, edge_index, batch = gather(index)
+            more = _filled(len(x)) - len(x)  # vertices of a last graph, which has no edges
+            x, batch = pad(x, (0, 0, 0, more)), pad(batch, (0, more), value=len(index))
             for m, member in enumerate(self.members_):
-                outputs[m, index] = member(x, edge_index, batch, len(index)).cpu()
+                predicted = member(x, edge_index, batch, _filled(len(index) + 1))
+                outputs[m, index] = predicted[: len(index)].cpu()
         return outputs
 
     def _by_products(self, cells: CellArray) -> NDArray[np.float64]:
@@ -242,10 +248,7 @@ class _GCNEstimator(CellEstimator):
         outputs = np.empty((len(self.members_), len(cells)))
         for start in range(0, len(cells), _PREDICT_CHUNK):
             part = cells[start : start + _PREDICT_CHUNK]
-            # Small products and the last rows of others are added in another order: equal cells
-            # are to have equal outputs wherever they stand.
-            size = math.ceil(len(part) / _PREDICT_MULTIPLE) * _PREDICT_MULTIPLE
-            filled = part[np.arange(size) % len(part)]
+            filled = part[np.arange(_filled(len(part))) % len(part)]
             predicted = network(dense_cells(filled).to(self._members_device))
             outputs[:, start : start + len(part)] = predicted[:, : len(part)].cpu().numpy()
         return outputs
@@ -411,6 +414,10 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         """Return the more probable class of each cell, ``[N]``."""
         chosen: NDArray[Any] = self.classes_[(self.decision_function(X) > 0).astype(int)]
         return chosen
+
+
+def _filled(rows: int) -> int:
+    return math.ceil(rows / _PREDICT_MULTIPLE) * _PREDICT_MULTIPLE
 
 
 class _SparseGather:
