@@ -303,7 +303,8 @@ def chosen_label(
         )
         print_note(
             f"label {quoted(label.metric)}: {taken} is taken as better, which its name leaves "
-            f"open; if {other} is better, rename it in the table, such as to {label.metric}_{word}"
+            f"open; if {other} is better, rename it in the table, such as to "
+            f"{word}_of_{label.metric}"
         )
     return label
 

@@ -89,12 +89,12 @@ def test_another_metric_has_no_fallback_and_another_budget_no_threshold_either()
         (
             "jacov",
             "larger is taken as better, which its name leaves open; if smaller is better, "
-            "rename it in the table, such as to jacov_cost",
+            "rename it in the table, such as to cost_of_jacov",
         ),
         (
             "inference",
             "smaller is taken as better, which its name leaves open; if larger is "
-            "better, rename it in the table, such as to inference_gain",
+            "better, rename it in the table, such as to gain_of_inference",
         ),
     ],
 )
@@ -104,7 +104,7 @@ def test_a_direction_that_is_assumed_is_printed(
     chosen_label(PAPER_LABEL, metric, None, None)
     assert capsys.readouterr().err == f"label {metric!r}: {note}\n"
     check_label(metric, None, None)
-    for certain in ("inference_ms", "jacov_cost", "inference_gain", None):
+    for certain in ("inference_ms", "cost_of_jacov", "gain_of_inference", None):
         chosen_label(PAPER_LABEL, certain, None, None)
     assert capsys.readouterr().err == ""
 

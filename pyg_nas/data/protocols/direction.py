@@ -13,27 +13,37 @@ UNIT_SPELLINGS = {
 }
 """Units of costs by their spellings in names, as they are or in small letters."""
 
-_COSTS = {
-    *("time", "times", "runtime", "walltime", "duration", "delay", "latency", "latencies"),
-    *("seconds", "secs", "milliseconds", "msec", "microseconds", "minutes", "hours"),
-    *("cycles", "energy", "joules", "power", "watts", "memory", "ram", "vram", "footprint", "size"),
-    *("parameters", "parameter", "params", "param", "operations"),
-    *("flop", "flops", "mflops", "gflops", "mac", "macs", "mmacs", "gmacs", "madds"),
-    *("loss", "losses", "error", "errors", "err", "perplexity", "ppl", "nll", "regret"),
-    *("mse", "rmse", "rmsle", "mae", "mape", "wer", "cer", "eer", "fid"),
-    *("cost", "costs", "price", "drop", "gap"),
+# Rates of these are gains: more of them in a second, but not in a cell.
+_WORK = {
+    *("operations", "ops", "flop", "flops", "mflops", "gflops"),
+    *("mac", "macs", "mmacs", "gmacs", "madds"),
+}
+_COSTS = _WORK | {
+    *("time", "times", "runtime", "walltime", "duration", "delay", "latency", "latencies", "lat"),
+    *("seconds", "secs", "sec", "milliseconds", "msec", "microseconds"),
+    *("minutes", "hours", "days", "cycles"),
+    *("energy", "joules", "power", "watts", "carbon", "co2", "emissions"),
+    *("memory", "mem", "ram", "sram", "vram", "footprint", "size"),
+    *("parameters", "parameter", "params", "param"),
+    *("loss", "losses", "logloss", "error", "errors", "err", "perplexity", "ppl", "nll", "regret"),
+    *("mse", "rmse", "rmsle", "mae", "mape", "wer", "cer", "eer", "per", "fid", "ece", "brier"),
+    *("fpr", "fnr", "std", "cost", "costs", "price", "drop", "gap"),
 }
 _GAINS = {
     *("accuracy", "accuracies", "acc", "precision", "recall", "sensitivity", "specificity"),
-    *("f1", "auc", "auroc", "auprc", "map", "iou", "miou", "dice", "kappa", "mcc", "r2"),
-    *("psnr", "ssim", "bleu", "rouge", "correlation", "likelihood"),
+    *("top1", "top5", "f1", "auc", "auroc", "auprc", "ap", "map", "iou", "miou", "dice"),
+    *("kappa", "mcc", "r2", "psnr", "ssim", "bleu", "rouge", "correlation", "likelihood"),
     *("throughput", "fps", "speed", "speedup", "gain", "gains"),
+    *("efficiency", "improvement", "savings"),
 }
 _IN_UNITS = {unit.lower() for unit in UNIT_SPELLINGS if len(unit) > 1}  # s may stand for small
 _SINGULARS = {"s", "sec", "second", "minute", "hour", "joule", "watt"}
-_OF_RATES = _SINGULARS | _COSTS | _IN_UNITS
-_RATE = re.compile(rf"/ ?(?=(?:{'|'.join(_SINGULARS)})\b)", re.IGNORECASE)  # images/s
+_PER_UNIT = _SINGULARS | _IN_UNITS
+_OF_RATES = (_PER_UNIT | _COSTS) - {"time"}  # train_per_time is the time of an epoch
+_UNITS = "|".join(_PER_UNIT)
+_SLASH = re.compile(rf"(?<![^\W_])({_UNITS}) ?/|/ ?(?=(?:{_UNITS})\b)", re.IGNORECASE)  # images/s
 _CONNECTORS = {"per", "to", "at", "of", "on", "for", "with", "by", "under", "in", "after"}
+_REVERSED = {"neg", "negative"}
 _BRACKETS = re.compile(r"[(\[](.*?)[)\]]")
 
 
@@ -55,38 +65,49 @@ def direction(metric: str) -> Direction:
     The last word that names a cost or a gain decides, of those before a word such as ``at`` or
     ``to`` if there is one: ``top1_error`` and ``time_to_accuracy`` are costs, ``accuracy_at_5ms``
     and ``accuracy (size 32)`` are not. Without one, a name that ends in a unit is a cost, as
-    ``raspi4_ms`` or ``raspi4 (mJ)``, and a rate is a gain, as ``images_per_second``. The first
-    word ``neg`` reverses the others, as in scikit-learn's ``neg_mean_squared_error``. All other
-    names are taken as gains.
+    ``raspi4_ms`` or ``raspi4 (mJ)``, and a rate is a gain, as ``images_per_second``. A word ``neg``
+    reverses those after it, as in scikit-learn's ``neg_mean_squared_error``. All other names are
+    taken as gains.
     """
     # What is in brackets is a condition, unless it is the unit.
     plain = _BRACKETS.sub(
         lambda found: f" {found[1]} " if found[1] in UNIT_SPELLINGS else " ", metric
     )
-    words = _words(_RATE.sub(" per ", plain))
-    reverse = words[:1] == ["neg"]
-    found = _of_words(words[1:] if reverse else words)
-    if found is None:
-        return Direction(larger_is_better=True, is_certain=False)
-    return found._replace(larger_is_better=found.larger_is_better is not reverse)
+    found = _of_words(_words(_SLASH.sub(r"\1 per ", plain)))
+    return found or Direction(larger_is_better=True, is_certain=False)
 
 
 def _words(name: str) -> list[str]:
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name)  # inferenceTime
+    # inferenceTime, top1Error, trainMSE, but not mAP
+    spaced = re.sub("(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z]{2})(?=[A-Z])", " ", name)
     return [word for word in re.split(r"[\W_]+", spaced.lower()) if word]
 
 
 def _of_words(words: Sequence[str]) -> Direction | None:
     """Return the direction of a name, or None if no word decides."""
-    for index, word in enumerate(words):
+    for index, word in enumerate(words[:-1]):  # a last word connects nothing
         if word in _CONNECTORS:
             head, tail = words[:index], words[index + 1 :]
-            is_rate = word == "per" and _OF_RATES.issuperset(tail[:1])
-            return _of_part(head) or (Direction(True) if is_rate else _of_words(tail))
+            found = _of_part(head)
+            if word == "per":
+                if tail[0] in _PER_UNIT and _WORK.issuperset(head[-1:]):
+                    return Direction(True)
+                if found is None and _SINGULARS.issuperset(head[-1:]):
+                    return Direction(False)
+                if found is None and tail[0] in _OF_RATES:
+                    return Direction(True)
+            return found or _of_words(tail)
     return _of_part(words)
 
 
 def _of_part(words: Sequence[str]) -> Direction | None:
+    """Return the direction of words without a connector, or None if none of them decides."""
+    for index, word in enumerate(words):
+        if word in _REVERSED:
+            found = _of_part(words[index + 1 :])
+            if found is None:
+                return _of_part(words[:index])
+            return found._replace(larger_is_better=not found.larger_is_better)
     decide = [word for word in words if word in _COSTS or word in _GAINS]
     # A number of them, as in "5 ms", is a condition.
     in_unit = _IN_UNITS.issuperset(words[-1:]) and not "".join(words[-2:-1]).isdecimal()

@@ -11,26 +11,15 @@ from pyg_nas.spaces.measurements import METRICS
 @pytest.mark.parametrize(
     "metric",
     [
-        *(
-            "latency_raspi4",
-            "edge-gpu latency",
-            "LatencyRaspi",
-            "inferenceTime",
-            "time_to_accuracy",
-        ),
-        *(
-            "energy",
-            "energy (mJ)",
-            "val_loss",
-            "loss/val",
-            "train/loss",
-            "macs",
-            "MACs",
-            "params_M",
-        ),
+        *("latency_raspi4", "edge-gpu latency", "LatencyRaspi", "inferenceTime", "peakMB"),
+        *("time_to_accuracy", "train-per-time", "lat", "GPU-days", "test_accuracy_std"),
+        *("energy", "energy (mJ)", "val_loss", "loss/val", "train/loss", "trainMSE"),
+        *("macs", "MACs", "params_M", "val_per", "PER", "top1Error"),
         *("RMSE", "mean_absolute_error", "error (%)", "top1_error", "accuracy_loss"),
         *("raspi4_ms", "raspi4 (ms)", "raspi4 [mJ]", "raspi4 in us", "inference_ms", "peak_MB"),
-        *("ms_per_image", "number_of_params", "jacov_cost", "accuracy_cost", "neg_log_likelihood"),
+        *("ms_per_image", "number_of_params", "jacov_cost", "accuracy_cost"),
+        *("neg_log_likelihood", "val_negative_log_likelihood", "energy_per_image"),
+        *("sec_per_epoch", "s/epoch", "ms/image", "mJ/inf"),
     ],
 )
 def test_costs(metric: str) -> None:
@@ -43,6 +32,8 @@ def test_costs(metric: str) -> None:
         *("accuracy (size 32)", "accuracy_at_size_32", "accuracy at 5 ms", "pgd_accuracy", "mAP"),
         *("auc", "throughput", "images_per_second", "img/s", "quality_per_watt"),
         *("neg_mean_squared_error", "neg_latency", "latency_gain", "inference_accuracy"),
+        *("test_neg_mean_squared_error", "accuracy w/o labels", "acc/ms", "energy_efficiency"),
+        *("macs_per_second", "gflops_per_watt", "top1", "AP"),
     ],
 )
 def test_gains(metric: str) -> None:
@@ -59,6 +50,15 @@ def test_gains(metric: str) -> None:
 )
 def test_names_that_leave_it_open(metric: str, larger: bool) -> None:
     assert direction(metric) == (larger, False)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    ["jacov", "inference on gpu", "neg_snip", "accuracy_ms", "5 ms", "scores/s (s)", "per"],
+)
+def test_a_beginning_decides(metric: str) -> None:
+    assert direction(f"cost_of_{metric}") == (False, True)
+    assert direction(f"gain_of_{metric}") == (True, True)
 
 
 def test_the_metrics_of_tables_leave_nothing_open() -> None:
