@@ -8,9 +8,9 @@ How well the scores rank the cells of a new task is unknown. There are two hypot
   0.9 with the latent labels: it is the mean, times 0.9, and the process has 1 - 0.9² of its
   variance. This hypothesis needs the numbers of untrained networks.
 
-Both have the same weight before the labels, and then that of the likelihood of the labels. If few
-labels follow the joint score, the process hardly departs from it. If they contradict it, the first
-hypothesis alone remains.
+Before the labels both are equally probable; then the ratio of their probabilities is that of their
+likelihoods of the labels. If few labels follow the joint score, the process hardly departs from it.
+If they contradict it, the first hypothesis alone remains.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Prior of the slopes. That of one line was chosen on the shipped tables (experiments/transfer.py);
-# where untrained networks give a second line, both have the same.
+# Prior of the slopes. That of one score was chosen on the shipped tables (experiments/transfer.py);
+# where untrained networks give a second score, both have the same.
 _SLOPE, _SLOPE_OF_TWO, _SLOPE_VARIANCE = 0.35, 0.25, 0.1
 # AZ-NAS was published with a Kendall τ of 0.741 on NAS-Bench-201 (arXiv:2403.19232), which is a
 # correlation of sin(0.741 π / 2) = 0.92 of normal variables.
@@ -35,7 +35,7 @@ class Prior:
     """The posterior mean of the prior's parameters.
 
     Attributes:
-        slopes: Of the lines ``[lines]``.
+        slopes: Of the scores ``[S]``.
         joint_slope: Of the joint score; 0 without one.
         variance: Factor of the process' covariances.
     """
@@ -46,32 +46,32 @@ class Prior:
 
 
 def fit_prior(
-    lines: Array, joint: Array | None, labels: Array, covariance: Array, noise: Array
+    scores: Array, joint: Array | None, labels: Array, covariance: Array, noise: Array
 ) -> Prior:
-    """Fit the prior to the centred latent labels of ``N`` cells.
+    """Fit the prior to the labels of ``N`` cells.
 
     Args:
-        lines: Centred scores ``[lines, N]``.
+        scores: Centred scores by tables and, where there are any, by networks, ``[S, N]``.
         joint: Centred joint scores ``[N]``; None where there are none.
-        labels: ``[N]``.
+        labels: Centred latent labels ``[N]``.
         covariance: Of the process, without noise, ``[N, N]``.
         noise: Variances ``[N]`` of the labels' noise.
     """
-    mean_slope = _SLOPE if len(lines) == 1 else _SLOPE_OF_TWO
+    mean_slope = _SLOPE if len(scores) == 1 else _SLOPE_OF_TWO
     measured = covariance + np.diag(noise)
-    known = np.linalg.solve(measured, lines.T).T
+    known = np.linalg.solve(measured, scores.T).T
     slopes = np.linalg.solve(
-        known @ lines.T + np.eye(len(lines)) / _SLOPE_VARIANCE,
+        known @ scores.T + np.eye(len(scores)) / _SLOPE_VARIANCE,
         known @ labels + mean_slope / _SLOPE_VARIANCE,
     )
     if joint is None:
         return Prior(slopes, 0.0, 1.0)
     rest = 1 - _CORRELATION**2
-    by_lines = _log_likelihood(
-        labels - mean_slope * lines.sum(axis=0), measured + _SLOPE_VARIANCE * lines.T @ lines
+    by_scores = _log_likelihood(
+        labels - mean_slope * scores.sum(axis=0), measured + _SLOPE_VARIANCE * scores.T @ scores
     )
     by_joint = _log_likelihood(labels - _CORRELATION * joint, rest * covariance + np.diag(noise))
-    share = float(1 / (1 + np.exp(np.clip(by_lines - by_joint, -500, 500))))
+    share = float(1 / (1 + np.exp(np.clip(by_scores - by_joint, -500, 500))))
     return Prior((1 - share) * slopes, share * _CORRELATION, 1 - share + share * rest)
 
 
