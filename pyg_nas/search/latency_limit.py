@@ -112,6 +112,7 @@ class Candidates:
             if len(rows) == most:
                 break
         if not rows:
+            stored.path.unlink(missing_ok=True)  # the next command may be on a quieter machine
             slow = listed(map(milliseconds, sorted(passed_over.values())), 10)
             raise MeasureError(
                 f"{limit.folder}: of {counted(len(ranked), 'trained cell')} none is within the "

@@ -74,6 +74,8 @@ def test_no_cell_within_the_limit(folder: Path, measured: dict[str, list[float]]
         r"lower --max-latency$",
     ):
         Candidates.of(CELLS, 2, LatencyLimit.read(folder, 0.005), build)
+    measured |= {digest: [0.004] for digest in HASHES}
+    assert Candidates.of(CELLS, 2, LatencyLimit.read(folder, 0.005), build).passed_over == {}
 
 
 def test_nothing_is_measured_without_a_limit_or_for_that_of_another_device(
