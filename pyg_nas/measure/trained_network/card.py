@@ -117,7 +117,8 @@ def is_device_of_limit(processor: str, device: str | None) -> bool:
     Args:
         device: The device of the limit in words, with its processor; None where not known.
     """
-    return device is not None and processor in device
+    # Completely: an RTX 3080 is no RTX 3080 Ti.
+    return device is not None and f", {processor}, " in f", {device}, "
 
 
 def _test_rows(test: Mapping[str, Any]) -> str:

@@ -99,6 +99,8 @@ def test_a_limit_on_latency_is_beside_the_measured_latency():
 
 def test_the_device_of_a_limit_has_its_processor_in_words():
     assert is_device_of_limit("Some CPU", "cpu, Some CPU, 1 thread")
+    assert is_device_of_limit("Some CPU", "Some CPU, predicted from networks of a table")
+    assert not is_device_of_limit("Some CPU", "cpu, Some CPU Pro, 1 thread")
     assert not is_device_of_limit("Some CPU", "as in phone.hdf5")
     assert not is_device_of_limit("Some CPU", None)
 
