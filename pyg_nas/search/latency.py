@@ -30,6 +30,7 @@ from pyg_nas.measure.settings import ProfileSettings
 from pyg_nas.predictors.cost.latency import LatencyRegressor
 from pyg_nas.predictors.cost.log_labels import LogRegressor
 from pyg_nas.predictors.recipes import make_estimator
+from pyg_nas.predictors.validation import positive_labels
 from pyg_nas.search.domain import Domain
 from pyg_nas.search.search_folder.folder import LATENCY
 
@@ -76,8 +77,9 @@ class LatencyModel:
         """Fit to measured latencies ``[N]``.
 
         Raises:
-            SettingsError: If there are fewer than :data:`FEWEST`.
+            SettingsError: If there are fewer than :data:`FEWEST`, or one is not above 0.
         """
+        positive_labels(seconds, len(cells))
         if len(cells) < FEWEST:
             raise SettingsError(
                 f"latencies are predicted from at least {FEWEST} measured networks, there are "

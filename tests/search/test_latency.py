@@ -52,6 +52,8 @@ def test_errors_are_of_cells_that_were_left_out() -> None:
     assert described["median_error"] < described["error_90"]
     with pytest.raises(SettingsError, match="at least 20 measured networks, there are 3"):
         LatencyModel.fit(CELLS[:3], SECONDS[:3], "cpu")
+    with pytest.raises(SettingsError, match=r"labels must be above 0, .*; label 0 is 0\.0"):
+        LatencyModel.fit(CELLS, SECONDS - SECONDS[0], "cpu")
 
 
 def test_a_search_proposes_only_cells_within_the_limit(small_table: Table) -> None:

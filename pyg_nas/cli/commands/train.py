@@ -29,6 +29,7 @@ from pyg_nas.io.limits import MOST_EPOCHS
 
 if TYPE_CHECKING:
     from pyg_nas.data.protocols.labels import LabelPolicy
+    from pyg_nas.data.tables.sources import AnyTable
 
 
 def train(
@@ -106,7 +107,7 @@ def train(
     is_of_networks = isinstance(opened, NetworkTable)
     label = chosen_label(opened.default_label, metric, budget, run)
     if chosen is None:
-        chosen = _default_recipe(is_of_networks, label)
+        chosen = _default_recipe(opened, label)
         if changed:
             check_epochs(chosen)
     check_subject(chosen, is_of_networks)
@@ -149,12 +150,16 @@ def _settings(
     return recipe, given | {name: value for name, value in options.items() if value is not None}
 
 
-def _default_recipe(is_of_networks: bool, label: LabelPolicy) -> str:
+def _default_recipe(table: AnyTable, label: LabelPolicy) -> str:
+    from pyg_nas.data.networks.table import NetworkTable
     from pyg_nas.predictors.recipes import DEFAULT_RECIPE, LATENCY_RECIPE, NETWORK_RECIPE
 
-    if not is_of_networks:
+    if not isinstance(table, NetworkTable):
         return DEFAULT_RECIPE
-    return LATENCY_RECIPE if "latency" in label.metric else NETWORK_RECIPE
+    is_latency = "latency" in label.metric and not label.larger_is_better
+    # A difference of latencies may not be.
+    are_positive = not (table.label(label) <= 0).any()
+    return LATENCY_RECIPE if is_latency and are_positive else NETWORK_RECIPE
 
 
 def _total_epochs(estimator: Any, cells: int) -> int | None:

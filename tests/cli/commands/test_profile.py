@@ -58,6 +58,17 @@ def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixt
     assert abs(float(rows[0]["score"]) - 10) < 3
 
 
+@pytest.mark.parametrize("metric", ["latency_delta", "neg_latency"])
+def test_latencies_below_zero_train_the_recipe_of_networks(
+    metric: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graphs = [graph_of(nn.Linear(4, width), zeros(1, 4)) for width in range(1, 7)]
+    table, values = tmp_path / "t.hdf5", [-1.0, -2.0, -3.0, -4.0, -5.0, nan]
+    NetworkTable(NetworkArray.from_graphs(graphs), list("abcdef"), {metric: values}).save(table)
+    assert pyg_nas("train", table, "--out", tmp_path / "m", "--split", "all") == 0
+    assert "networks trained on 5 networks" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_commands_on_a_table_of_networks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
