@@ -60,9 +60,9 @@ def finish(
 
     The best cells are trained again with new random seeds. The smallest one within one standard
     error of the best is then trained on all images except the test images. Cells that are measured
-    to be slower than the search's --max-latency are passed over. The folder has the
-    network as .pt2 and .onnx (images [B, C, H, W], normalisation inside), its weights, predict.py
-    and a model card. The same command resumes a stopped one.
+    to be slower than the search's --max-latency are passed over. The folder has the network as .pt2
+    and .onnx (images [B, C, H, W], normalisation inside), its weights, predict.py and a model card.
+    The same command resumes a stopped one.
 
     Example: pyg-nas finish photos-search --out photos-network
     """
