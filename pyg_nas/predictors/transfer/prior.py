@@ -67,8 +67,8 @@ def fit_prior(
     if joint is None:
         return Prior(slopes, 0.0, 1.0)
     rest = 1 - _CORRELATION**2
-    # The covariances do not have the centring of the labels and scores. This favours the joint
-    # score, by a factor of at most 2.3 (a root of 1 / rest), where all cells are the same.
+    # Labels and scores are centred, and the covariances are not, which multiplies the odds of the
+    # joint score by about 2.
     by_scores = _log_likelihood(
         labels - mean_slope * scores.sum(axis=0), measured + _SLOPE_VARIANCE * scores.T @ scores
     )
