@@ -18,6 +18,7 @@ _WORK = {
     *("operations", "ops", "flop", "flops", "mflops", "gflops"),
     *("mac", "macs", "mmacs", "gmacs", "madds"),
 }
+_AMOUNTS = _WORK | {"bytes", "kb", "mb", "gb"}
 _COSTS = _WORK | {
     *("time", "times", "runtime", "walltime", "duration", "delay", "latency", "latencies", "lat"),
     *("seconds", "secs", "sec", "milliseconds", "msec", "microseconds"),
@@ -90,7 +91,7 @@ def _of_words(words: Sequence[str]) -> Direction | None:
             head, tail = words[:index], words[index + 1 :]
             found = _of_part(head)
             if word == "per":
-                if tail[0] in _PER_UNIT and _WORK.issuperset(head[-1:]):
+                if tail[0] in _PER_UNIT and _AMOUNTS.issuperset(head[-1:]):
                     return Direction(True)
                 if found is None and _SINGULARS.issuperset(head[-1:]):
                     return Direction(False)

@@ -17,6 +17,7 @@ from pyg_nas.spaces.measurements import METRICS
         *("macs", "MACs", "params_M", "val_per", "PER", "top1Error"),
         *("RMSE", "mean_absolute_error", "error (%)", "top1_error", "accuracy_loss"),
         *("raspi4_ms", "raspi4 (ms)", "raspi4 [mJ]", "raspi4 in us", "inference_ms", "peak_MB"),
+        *("ms_per_MB", "MB_per_image", "GB_at_5s"),
         *("ms_per_image", "number_of_params", "jacov_cost", "accuracy_cost"),
         *("neg_log_likelihood", "val_negative_log_likelihood", "energy_per_image"),
         *("sec_per_epoch", "s/epoch", "ms/image", "mJ/inf"),
@@ -31,6 +32,7 @@ def test_costs(metric: str) -> None:
     [
         *("accuracy (size 32)", "accuracy_at_size_32", "accuracy at 5 ms", "pgd_accuracy", "mAP"),
         *("auc", "throughput", "images_per_second", "img/s", "quality_per_watt"),
+        *("MB_per_s", "GB/s", "read_kB/sec", "memory_GB_per_second"),
         *("neg_mean_squared_error", "neg_latency", "latency_gain", "inference_accuracy"),
         *("test_neg_mean_squared_error", "accuracy w/o labels", "acc/ms", "energy_efficiency"),
         *("macs_per_second", "gflops_per_watt", "top1", "AP"),
