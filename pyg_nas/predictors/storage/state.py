@@ -233,10 +233,10 @@ def _set_arrays(
     state, named = estimator.fitted_state, type(estimator).__name__
     missing = [n for n, a in state.arrays.items() if not a.optional and n not in tensors]
     if missing:
-        raise ModelError(f"a {named} lacks {', '.join(sorted(missing))}")
+        raise ModelError(f"a {named} lacks {', '.join(sorted(missing))}; train the model again")
     unknown = set(tensors) - set(state.arrays)
     if unknown and state.networks is None:
-        raise ModelError(f"a {named} has no {listed(sorted(unknown))}")
+        raise ModelError(f"a {named} has no {listed(sorted(unknown))}; train the model again")
     sizes: dict[str, Any] = {}
     for name, spec in state.arrays.items():
         if name not in tensors:

@@ -92,7 +92,7 @@ def test_what_is_written_is_read() -> None:
         ("basis", torch.ones(2, 4), r"basis must be \(3, 4\), got \(2, 4\)"),
         ("rows", torch.ones(4), "rows must be int64, got float32"),
         ("centre", torch.tensor([0.0, float("nan"), 0.0]), "centre must be finite"),
-        ("centre", None, "a Fitted lacks centre"),
+        ("centre", None, "a Fitted lacks centre; train the model again"),
         ("extra", torch.ones(3), r"extra must be \(2,\), got \(3,\)"),
         ("other", torch.ones(3), "weights of no network: other"),
         ("layer.0.weight", torch.ones(1), "weights layer.0 do not fit"),
