@@ -90,12 +90,12 @@ class SearchRun:
 
     def _latency_record(self, out: Path) -> LatencyRecord | None:
         """Write the latencies that are known before the search, if they are limited."""
-        from pyg_nas.search.latency import LatencyRecord
-        from pyg_nas.search.search_folder.stored import StoredSearch
-
         limit = self.constraints.max_latency
         if self.latencies is None or limit is None:
             return None
+        from pyg_nas.search.latency import LatencyRecord
+        from pyg_nas.search.search_folder.stored import StoredSearch
+
         device = self.latency_device if is_device(self.latency_device) else None
         record = LatencyRecord(out, self.latencies, limit, device)
         record.add(list(StoredSearch.read(out).result.history))
