@@ -13,6 +13,7 @@ from pyg_nas.cli.options import (
     check_label,
     chosen_label,
     import_own,
+    note_direction,
     refuse,
     seed_option,
 )
@@ -148,7 +149,9 @@ def compare_with_table(
     check_drawn(split_seed, train, split)
     check_label(*label)
     opened = open_any_table(first, space)
-    protocol = replace(protocol, label=chosen_label(opened.default_label, *label))
+    compared = chosen_label(opened.default_label, *label)
+    note_direction(opened, compared)
+    protocol = replace(protocol, label=compared)
     result = evaluate_scores(opened, read_scores(scores, opened), protocol)
     origin = {"scores": scores.name, "without_score": result.without_score}
     return Compared.of(scores.name, origin, result, opened)
@@ -188,6 +191,7 @@ def _compare_model(
         opened = open_any_table(table, space or header.graph_space)
         header.check_space(opened.space)
         compared = chosen_label(protocol.training_label(opened), *label)
+        note_direction(opened, compared)
         # What the table lacks is refused before torch is imported.
         rows = compared_rows(protocol, header.training_hashes, opened, split, compared)
         result = TrainedPredictor.from_header(header, device).compare(opened, rows)

@@ -19,6 +19,7 @@ from pyg_nas.io.limits import MOST_DIGITS, MOST_IMAGE_SIDE, MOST_SEED
 
 if TYPE_CHECKING:
     from pyg_nas.data.protocols.labels import LabelPolicy
+    from pyg_nas.data.tables.sources import AnyTable
 
 
 def seed_option(text: str, *names: str) -> Any:
@@ -277,7 +278,7 @@ def check_label(metric: str | None, budget: int | None, run: str | None) -> None
     """
     from pyg_nas.data.protocols.labels import LabelPolicy
 
-    _changed_label(LabelPolicy(), metric, budget, run)
+    chosen_label(LabelPolicy(), metric, budget, run)
 
 
 def chosen_label(
@@ -285,33 +286,13 @@ def chosen_label(
 ) -> LabelPolicy:
     """Return the default label, changed by the options of the user.
 
-    If the name of its metric leaves a doubt whether more or less of it is better, print what is
-    assumed. With another metric or budget, the fallback label of the default has no meaning, and at
-    another budget a low accuracy does not mean a failed run. Both are then switched off.
+    With another metric or budget, the fallback label of the default has no meaning, and at another
+    budget a low accuracy does not mean a failed run. Both are then switched off.
 
     Raises:
         SettingsError: If one is outside its rule, or a budget or run is given for a table of
             networks or for a target, which is no result of training runs.
     """
-    from pyg_nas.data.protocols.direction import direction
-
-    label = _changed_label(default, metric, budget, run)
-    larger_is_better, is_certain = direction(label.metric)
-    if not is_certain:
-        taken, other, word = (
-            ("larger", "smaller", "cost") if larger_is_better else ("smaller", "larger", "gain")
-        )
-        print_note(
-            f"label {quoted(label.metric)}: {taken} is taken as better, which its name leaves "
-            f"open; if {other} is better, rename it in the table, such as to "
-            f"{word}_of_{label.metric}"
-        )
-    return label
-
-
-def _changed_label(
-    default: LabelPolicy, metric: str | None, budget: int | None, run: str | None
-) -> LabelPolicy:
     from pyg_nas.spaces.measurements import METRICS
 
     if default.run is None and (budget, run) != (None, None):
@@ -330,3 +311,25 @@ def _changed_label(
             f"one: they are for {listed(METRICS)}"
         )
     return label
+
+
+def note_direction(table: AnyTable, label: LabelPolicy) -> None:
+    """If the name of a label leaves open whether more or less is better, print what is assumed.
+
+    Raises:
+        SettingsError: If it does, and the table lacks the label.
+    """
+    from pyg_nas.data.protocols.direction import direction
+
+    larger_is_better, is_certain = direction(label.metric)
+    if is_certain:
+        return
+    table.label(label)
+    taken, other, word = (
+        ("larger", "smaller", "cost") if larger_is_better else ("smaller", "larger", "gain")
+    )
+    print_note(
+        f"label {quoted(label.metric)}: {taken} is taken as better, which its name leaves "
+        f"open; if {other} is better, rename it in the table, such as to "
+        f"{word}_of_{label.metric}"
+    )

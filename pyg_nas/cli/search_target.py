@@ -14,6 +14,7 @@ from pyg_nas.cli.options import (
     check_settings_file,
     check_split_seed,
     chosen_label,
+    note_direction,
     refuse,
 )
 from pyg_nas.cli.spaces import chosen_space
@@ -126,10 +127,12 @@ class SearchTarget:
         if self.of_networks:
             networks = NetworkTable.load(self.name)
             label = chosen_label(networks.default_label, self.metric, None, None)
+            note_direction(networks, label)
             yield NetworkTableEvaluator(networks, label), label
             return
         table = open_table(Path(self.name), self.space)
         label = chosen_label(table.default_label, self.metric, self.budget, self.run)
+        note_direction(table, label)
         yield TableEvaluator(table, label), label
 
     @contextmanager

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from pyg_nas.cli.options import (
     Jobs,
-    check_label,
     check_settings_file,
     chosen_label,
     longest_training,
+    note_direction,
 )
 from pyg_nas.data.protocols.labels import PAPER_LABEL, LabelPolicy
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 
 
@@ -99,13 +101,18 @@ def test_another_metric_has_no_fallback_and_another_budget_no_threshold_either()
     ],
 )
 def test_a_direction_that_is_assumed_is_printed(
-    metric: str, note: str, capsys: pytest.CaptureFixture[str]
+    metric: str, note: str, small_table: Table, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chosen_label(PAPER_LABEL, metric, None, None)
+    certain = ("inference_ms", "cost_of_jacov", "gain_of_inference")
+    targets = {name: np.zeros(len(small_table)) for name in (metric, *certain)}
+    table = small_table.subset(np.arange(len(small_table)))
+    table.targets.update(targets)
+    note_direction(table, LabelPolicy(metric))
     assert capsys.readouterr().err == f"label {metric!r}: {note}\n"
-    check_label(metric, None, None)
-    for certain in ("inference_ms", "cost_of_jacov", "gain_of_inference", None):
-        chosen_label(PAPER_LABEL, certain, None, None)
+    for name in (*certain, PAPER_LABEL.metric):
+        note_direction(table, LabelPolicy(name))
+    with pytest.raises(SettingsError, match="'score'"):
+        note_direction(table, LabelPolicy("score"))
     assert capsys.readouterr().err == ""
 
 

@@ -17,6 +17,7 @@ from pyg_nas.cli.options import (
     TablePath,
     check_label,
     chosen_label,
+    note_direction,
     seed_option,
 )
 from pyg_nas.cli.progress import progress_bar, working
@@ -78,6 +79,7 @@ def compare(
     settings = ComparisonSettings(_names(predictors), _names(train), draws, seed, split)
     opened = open_table(table, space)
     label = chosen_label(opened.default_label, metric, budget, run)
+    note_direction(opened, label)
     with resumable(out / FITS), progress_bar("fits") as advance:
         result = compare_predictors(opened, settings, label, out, device, jobs, advance)
     with working("drawing"):

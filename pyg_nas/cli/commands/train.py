@@ -19,6 +19,7 @@ from pyg_nas.cli.options import (
     check_drawn,
     check_label,
     chosen_label,
+    note_direction,
     refuse,
     seed_option,
 )
@@ -106,6 +107,7 @@ def train(
     opened = open_any_table(table, space)
     is_of_networks = isinstance(opened, NetworkTable)
     label = chosen_label(opened.default_label, metric, budget, run)
+    note_direction(opened, label)
     if chosen is None:
         chosen = _default_recipe(opened, label)
         if changed:
