@@ -11,11 +11,10 @@ import typer
 from pyg_nas.cli.options import (
     check_drawn,
     check_label,
-    chosen_label,
     import_own,
-    note_direction,
     refuse,
     seed_option,
+    table_label,
 )
 from pyg_nas.cli.progress import working
 from pyg_nas.compute.device import check_device
@@ -149,9 +148,7 @@ def compare_with_table(
     check_drawn(split_seed, train, split)
     check_label(*label)
     opened = open_any_table(first, space)
-    compared = chosen_label(opened.default_label, *label)
-    note_direction(opened, compared)
-    protocol = replace(protocol, label=compared)
+    protocol = replace(protocol, label=table_label(opened, *label))
     result = evaluate_scores(opened, read_scores(scores, opened), protocol)
     origin = {"scores": scores.name, "without_score": result.without_score}
     return Compared.of(scores.name, origin, result, opened)
@@ -190,8 +187,7 @@ def _compare_model(
     with working("predicting"):
         opened = open_any_table(table, space or header.graph_space)
         header.check_space(opened.space)
-        compared = chosen_label(protocol.training_label(opened), *label)
-        note_direction(opened, compared)
+        compared = table_label(opened, *label, default=protocol.training_label(opened))
         # What the table lacks is refused before torch is imported.
         rows = compared_rows(protocol, header.training_hashes, opened, split, compared)
         result = TrainedPredictor.from_header(header, device).compare(opened, rows)

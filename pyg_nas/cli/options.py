@@ -313,6 +313,28 @@ def chosen_label(
     return label
 
 
+def table_label(
+    table: AnyTable,
+    metric: str | None,
+    budget: int | None,
+    run: str | None,
+    default: LabelPolicy | None = None,
+) -> LabelPolicy:
+    """Return the label of a table by :func:`chosen_label`, with :func:`note_direction`.
+
+    Args:
+        table: The table.
+        metric: Option of the user, likewise ``budget`` and ``run``.
+        default: The label that they change; None for the table's.
+
+    Raises:
+        SettingsError: As these functions.
+    """
+    label = chosen_label(default or table.default_label, metric, budget, run)
+    note_direction(table, label)
+    return label
+
+
 def note_direction(table: AnyTable, label: LabelPolicy) -> None:
     """If the name of a label leaves open whether more or less is better, print what is assumed.
 

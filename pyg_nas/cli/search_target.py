@@ -13,9 +13,8 @@ from pyg_nas.cli.options import (
     check_label,
     check_settings_file,
     check_split_seed,
-    chosen_label,
-    note_direction,
     refuse,
+    table_label,
 )
 from pyg_nas.cli.spaces import chosen_space
 from pyg_nas.errors import SettingsError
@@ -126,13 +125,11 @@ class SearchTarget:
 
         if self.of_networks:
             networks = NetworkTable.load(self.name)
-            label = chosen_label(networks.default_label, self.metric, None, None)
-            note_direction(networks, label)
+            label = table_label(networks, self.metric, None, None)
             yield NetworkTableEvaluator(networks, label), label
             return
         table = open_table(Path(self.name), self.space)
-        label = chosen_label(table.default_label, self.metric, self.budget, self.run)
-        note_direction(table, label)
+        label = table_label(table, self.metric, self.budget, self.run)
         yield TableEvaluator(table, label), label
 
     @contextmanager

@@ -16,9 +16,8 @@ from pyg_nas.cli.options import (
     LearnedRun,
     TablePath,
     check_label,
-    chosen_label,
-    note_direction,
     seed_option,
+    table_label,
 )
 from pyg_nas.cli.progress import progress_bar, working
 from pyg_nas.compute.device import check_device
@@ -78,8 +77,7 @@ def compare(
 
     settings = ComparisonSettings(_names(predictors), _names(train), draws, seed, split)
     opened = open_table(table, space)
-    label = chosen_label(opened.default_label, metric, budget, run)
-    note_direction(opened, label)
+    label = table_label(opened, metric, budget, run)
     with resumable(out / FITS), progress_bar("fits") as advance:
         result = compare_predictors(opened, settings, label, out, device, jobs, advance)
     with working("drawing"):

@@ -18,10 +18,9 @@ from pyg_nas.cli.options import (
     TablePath,
     check_drawn,
     check_label,
-    chosen_label,
-    note_direction,
     refuse,
     seed_option,
+    table_label,
 )
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
@@ -106,8 +105,7 @@ def train(
     chosen, given = _settings(settings, recipe, epochs=epochs, learning_rate=lr)
     opened = open_any_table(table, space)
     is_of_networks = isinstance(opened, NetworkTable)
-    label = chosen_label(opened.default_label, metric, budget, run)
-    note_direction(opened, label)
+    label = table_label(opened, metric, budget, run)
     if chosen is None:
         chosen = _default_recipe(opened, label)
         if changed:
