@@ -375,7 +375,7 @@ class GaussianProcess(CellRegressor):
         """
         other = copy(self)
         other.variance_, other.linear_ = factor * self.variance_, factor * self.linear_
-        other.kernel_ = MaternLinearKernel(self.weights_, other.variance_, other.linear_)
+        other.check_fitted_state()
         return other
 
     def weighted_inputs(self, features: CellFeatures) -> Tensor:
