@@ -35,16 +35,17 @@ _GAINS = {
     *("top1", "top5", "f1", "auc", "auroc", "auprc", "ap", "map", "iou", "miou", "dice"),
     *("kappa", "mcc", "r2", "psnr", "ssim", "bleu", "rouge", "correlation", "likelihood"),
     *("throughput", "fps", "speed", "speedup", "gain", "gains"),
-    *("efficiency", "improvement", "savings"),
+    *("efficiency", "improvement", "savings", "bandwidth"),
 }
 _IN_UNITS = {unit.lower() for unit in UNIT_SPELLINGS if len(unit) > 1}  # s may stand for small
-_SINGULARS = {"s", "sec", "second", "minute", "hour", "joule", "watt"}
+_SINGULARS = {"s", "sec", "second", "minute", "hour", "joule", "watt", "j", "w"}
 _PER_UNIT = _SINGULARS | _IN_UNITS
 _OF_RATES = (_PER_UNIT | _COSTS) - {"time"}  # train_per_time is the time of an epoch
 _UNITS = "|".join(_PER_UNIT)
 _SLASH = re.compile(rf"(?<![^\W_])({_UNITS}) ?/|/ ?(?=(?:{_UNITS})\b)", re.IGNORECASE)  # images/s
 _CONNECTORS = {"per", "to", "at", "of", "on", "for", "with", "by", "under", "in", "after"}
-_REVERSED = {"neg", "negative"}
+_REVERSED = {"neg", "negative", "minus", "inverse", "inv", "reciprocal"}
+_ONE_MINUS = re.compile(r"(?<![^\W_])1 ?- ?(?=[^\W\d])")  # 1-auc; top1-auc is a gain
 _BRACKETS = re.compile(r"[(\[](.*?)[)\]]")
 
 
@@ -66,15 +67,15 @@ def direction(metric: str) -> Direction:
     The last word that names a cost or a gain decides, of those before a word such as ``at`` or
     ``to`` if there is one: ``top1_error`` and ``time_to_accuracy`` are costs, ``accuracy_at_5ms``
     and ``accuracy (size 32)`` are not. Without one, a name that ends in a unit is a cost, as
-    ``raspi4_ms`` or ``raspi4 (mJ)``, and a rate is a gain, as ``images_per_second``. A word ``neg``
-    reverses those after it, as in scikit-learn's ``neg_mean_squared_error``. All other names are
-    taken as gains.
+    ``raspi4_ms`` or ``raspi4 (mJ)``, and a rate is a gain, as ``images_per_second``. Words such as
+    ``neg`` and ``minus`` reverse those after them, as in scikit-learn's
+    ``neg_mean_squared_error``. All other names are taken as gains.
     """
     # What is in brackets is a condition, unless it is the unit.
     plain = _BRACKETS.sub(
         lambda found: f" {found[1]} " if found[1] in UNIT_SPELLINGS else " ", metric
     )
-    found = _of_words(_words(_SLASH.sub(r"\1 per ", plain)))
+    found = _of_words(_words(_SLASH.sub(r"\1 per ", _ONE_MINUS.sub("minus ", plain))))
     return found or Direction(larger_is_better=True, is_certain=False)
 
 
@@ -106,8 +107,9 @@ def _of_part(words: Sequence[str]) -> Direction | None:
     for index, word in enumerate(words):
         if word in _REVERSED:
             found = _of_part(words[index + 1 :])
-            if found is None:
-                return _of_part(words[:index])
+            if found is None:  # recall_negative is a gain, but latency_inverse is one too
+                before = _of_part(words[:index])
+                return before and before._replace(is_certain=False)
             return found._replace(larger_is_better=not found.larger_is_better)
     decide = [word for word in words if word in _COSTS or word in _GAINS]
     # A number of them, as in "5 ms", is a condition.

@@ -20,7 +20,8 @@ from pyg_nas.spaces.measurements import METRICS
         *("ms_per_MB", "MB_per_image", "GB_at_5s"),
         *("ms_per_image", "number_of_params", "jacov_cost", "accuracy_cost"),
         *("neg_log_likelihood", "val_negative_log_likelihood", "energy_per_image"),
-        *("sec_per_epoch", "s/epoch", "ms/image", "mJ/inf"),
+        *("sec_per_epoch", "s/epoch", "ms/image", "mJ/inf", "J/img", "W per image"),
+        *("one_minus_auc", "1-auc", "1 - accuracy", "val_1-mAP", "inverse_accuracy"),
     ],
 )
 def test_costs(metric: str) -> None:
@@ -35,7 +36,8 @@ def test_costs(metric: str) -> None:
         *("MB_per_s", "GB/s", "read_kB/sec", "memory_GB_per_second"),
         *("neg_mean_squared_error", "neg_latency", "latency_gain", "inference_accuracy"),
         *("test_neg_mean_squared_error", "accuracy w/o labels", "acc/ms", "energy_efficiency"),
-        *("macs_per_second", "gflops_per_watt", "top1", "AP"),
+        *("macs_per_second", "gflops_per_watt", "GFLOPs/W", "images/J", "top1", "AP", "top1-acc"),
+        *("memory_bandwidth", "inverse_latency", "1 - error", "1-top1_error"),
     ],
 )
 def test_gains(metric: str) -> None:
@@ -48,6 +50,7 @@ def test_gains(metric: str) -> None:
         *[("jacov", True), ("lossless", True), ("neg", True), ("bits_per_byte", True)],
         *[("score_S", True), ("accuracy_ms", True), ("score 5 ms", True), ("", True)],
         *[("inference_raspi4", False), ("accuracy_size_32", False)],
+        *[("latency_inverse", False), ("recall_negative", True)],
     ],
 )
 def test_names_that_leave_it_open(metric: str, larger: bool) -> None:
