@@ -1,7 +1,8 @@
-"""Frozen dataclasses whose fields are checked by pydantic, and their JSON form."""
+"""Frozen dataclasses and JSON values that are checked by pydantic."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from functools import lru_cache
@@ -9,7 +10,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from pyg_nas.errors import SettingsError, listed, quoted
+from pyg_nas.errors import PygNasError, SettingsError, listed, quoted
 
 T = TypeVar("T")
 
@@ -58,6 +59,22 @@ def record_from_dict(kind: type[T], values: Any, what: str) -> T:
     if missing:
         raise SettingsError(f"{what} needs the keys {', '.join(missing)}")
     return kind(**values)
+
+
+def checked_value(
+    kind: Any, value: Any, what: str, failure: type[PygNasError] = SettingsError
+) -> Any:
+    """Return a JSON value as a type, of which a list may be a tuple and an object a dataclass.
+
+    Raises:
+        failure: If it is not of this type; the message names ``what``, the value and the rule.
+    """
+    try:
+        # From JSON: there a list is a tuple too, but True is no number.
+        return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        rule = error.errors()[0]["msg"]
+        raise failure(f"{what} is not valid, got {quoted(value)}: {rule}") from None
 
 
 @lru_cache(maxsize=64)

@@ -12,6 +12,7 @@ from pyg_nas.errors import MeasureError, PygNasError, listed
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_json
 from pyg_nas.io.formats.json_reader import read_object
+from pyg_nas.io.record import checked_value
 from pyg_nas.io.text import counted, milliseconds
 from pyg_nas.measure.profiles.latency import Latency, device_name, measure_latency
 from pyg_nas.measure.trained_network.card import is_device_of_limit
@@ -123,24 +124,28 @@ class Candidates:
 
 
 class _Measurements:
-    """Measured latencies in a file, so that a resumed command has the same candidates."""
+    """Measured latencies in a file, so that a resumed command has the same candidates.
+
+    Raises:
+        SettingsError: If the file is damaged.
+    """
 
     def __init__(self, path: Path, device: str, processor: str) -> None:
-        self.path, self.device = path, device
-        self.content: dict[str, Any] = {"processor": processor, "latencies": {}}
-        stored = read_object(path) if path.exists() else {}
-        if stored.get("processor") == processor:
-            self.content = stored
+        self.path, self.device, self.processor = path, device, processor
+        self._latencies: dict[str, Latency] = {}
+        if path.exists() and (stored := read_object(path)).get("processor") == processor:
+            found = stored.get("latencies")
+            self._latencies = checked_value(dict[str, Latency], found, f"{path}: latencies")
 
     def measured(self, cell: Cell, build: BuildNetwork, limit: float) -> Latency:
-        known = self.content["latencies"].get(cell.hash)
-        if known is not None:
-            return Latency(**known)
+        if cell.hash in self._latencies:
+            return self._latencies[cell.hash]
         network = build(cell)
         latency = measure_latency(network, self.device)
         if latency.median > limit:  # other processes may have slowed it down
             again = measure_latency(network, self.device)
             latency = min(latency, again, key=lambda one: one.median)
-        self.content["latencies"][cell.hash] = asdict(latency)
-        write_json(self.path, self.content)
+        self._latencies[cell.hash] = latency
+        latencies = {digest: asdict(one) for digest, one in self._latencies.items()}
+        write_json(self.path, {"processor": self.processor, "latencies": latencies})
         return latency

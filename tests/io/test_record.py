@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import PositiveInt
 
-from pyg_nas.errors import SettingsError
-from pyg_nas.io.record import Rule, check_fields, record_from_dict
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.io.record import Rule, check_fields, checked_value, record_from_dict
 
 
 @dataclass(frozen=True)
@@ -48,3 +48,10 @@ def test_values_are_kept_as_they_are() -> None:
 def test_what_breaks_a_rule_is_named(values: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         record_from_dict(Size, values, "a size")
+
+
+def test_json_values_of_a_type() -> None:
+    assert checked_value(dict[str, Size], {"a": {"width": 3}}, "sizes") == {"a": Size(3)}
+    assert checked_value(tuple[int, int], [1, 2], "pair") == (1, 2)
+    with pytest.raises(ModelError, match=r"pair is not valid, got \[1, True\]: Input should be a"):
+        checked_value(tuple[int, int], [1, True], "pair", ModelError)

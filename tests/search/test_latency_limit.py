@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyg_nas.errors import MeasureError
+from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.profiles.latency import Latency, processor_name
@@ -102,3 +102,16 @@ def test_what_the_search_expected(folder: Path) -> None:
     assert LatencyLimit.read(folder, 0.005).device == "cpu"
     (folder / "latency.json").unlink()
     assert LatencyLimit.read(folder, 0.005).describe(CELLS[0])["device"] is None
+
+
+@pytest.mark.parametrize(
+    "latencies", ["null", "[]", '{"a": 0.004}', '{"a": {"median": "fast"}}', '{"a": {}}']
+)
+def test_a_damaged_file_of_measurements_is_refused(
+    folder: Path, measured: dict[str, list[float]], latencies: str
+) -> None:
+    content = f'{{"processor": {json.dumps(processor_name())}, "latencies": {latencies}}}'
+    (folder / FINISH_LATENCY).write_text(content)
+    with pytest.raises(SettingsError, match=r"finish-latency\.json: latencies is not valid, got "):
+        Candidates.of(CELLS, 2, LatencyLimit.read(folder, 0.005), build)
+    assert (folder / FINISH_LATENCY).read_text() == content

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapter
 
 from pyg_nas.errors import ModelError, listed, quoted
 from pyg_nas.features.graph_features import check_feature_version
@@ -24,6 +24,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.array_cache import Arrays
 from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.limits import MOST_FEATURES
+from pyg_nas.io.record import checked_value
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -197,7 +198,7 @@ def write_state(
     for name in state.parts:
         setattr(estimator, f"{name}_", given.get(name))
     for name, kind in state.values.items():
-        setattr(estimator, f"{name}_", _checked_value(name, kind, values.get(name)))
+        setattr(estimator, f"{name}_", checked_value(kind, values.get(name), name, ModelError))
     _set_arrays(estimator, tensors, most_cells, shapes_only)
     if state.networks is not None:
         _set_networks(estimator, state.networks, tensors, shapes_only)
@@ -304,15 +305,6 @@ def _named(spec: Networks, networks: Any) -> list[tuple[str, Any]]:
     if isinstance(networks, list):
         return [(f"{spec.prefix}{i}.", network) for i, network in enumerate(networks)]
     return [(spec.prefix, networks)]
-
-
-def _checked_value(name: str, kind: Any, value: Any) -> Any:
-    try:
-        # From JSON: there a list is a tuple too, but True is no number.
-        return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
-    except ValidationError as error:
-        what = error.errors()[0]["msg"]
-        raise ModelError(f"{name} is not valid, got {quoted(value)}: {what}") from None
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.formats.json_reader import read_object
 from pyg_nas.io.limits import LARGEST_FIGURE
+from pyg_nas.io.record import checked_value
 from pyg_nas.io.text import counted
 from pyg_nas.search.domain import thing_in
 from pyg_nas.search.outcome import Reference
@@ -76,9 +77,19 @@ class StoredSearch:
 
 
 def stored_latency(folder: Path) -> dict[str, Any] | None:
-    """Return the content of ``latency.json``; None if latencies were not limited."""
+    """Return the content of ``latency.json``; None if latencies were not limited.
+
+    Raises:
+        SettingsError: If the file is damaged.
+    """
     path = folder / LATENCY
-    return read_object(path) if path.exists() else None
+    if not path.exists():
+        return None
+    content = read_object(path)
+    for name in ("median_error", "error_90", "predicted", "measured"):
+        checked_value(float | None, content.get(name), f"{path}: {name}")
+    checked_value(dict[str, float], content.get("cells", {}), f"{path}: cells")
+    return content
 
 
 def _reference(answer: dict[str, Any]) -> Reference | None:
