@@ -5,6 +5,7 @@ Needs the extra ``optuna``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -136,11 +137,16 @@ class ArchitecturePruner(BasePruner):  # type: ignore[misc]
         self.search = search
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        """Return whether a trial is to be stopped, see :meth:`~Search.report`."""
+        """Return whether a trial is to be stopped, see :meth:`~Search.report`.
+
+        A trial that reported no finite number is, as by the pruners of Optuna.
+        """
         number, step = trial.params.get(PARAMETER), trial.last_step
         if number is None or step is None:
             return False
         accuracy = _accuracy(study, trial.intermediate_values[step])
+        if not math.isfinite(accuracy):
+            return True
         return not self.search.report(number, epochs=step, accuracy=accuracy)
 
 

@@ -5,6 +5,7 @@ Needs the extra ``ray``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
 
     Each trial's config is ``{"architecture": {...}}``, from which
     :meth:`Cell.from_dict <pyg_nas.graphs.cell.Cell.from_dict>` makes the cell. The total time of a
-    trial is the training time, and a trial that ends with an error is a failed training.
+    trial is the training time, and a trial that ends with an error or without a finite accuracy is
+    a failed training.
 
     Args:
         search: The search. With a folder, another process can resume it.
@@ -62,19 +64,24 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
         if number is None:
             return
         value = (result or {}).get(self._name)
-        if error or value is None:
-            self.search.tell(number, failed=True, reason="error" if error else "no metric")
+        if error or value is None or not math.isfinite(value):
+            # An exception here would end the trials of all other architectures.
+            reason = f"no finite {self._name}, got {value}"
+            self.search.tell(number, failed=True, reason="error" if error else reason)
             return
         self.search.tell(number, self._sign * value, (result or {}).get("time_total_s"))
 
     def continues(self, trial_id: str, epochs: int, result: dict[str, Any]) -> bool:
         """Report a trial's accuracy; return whether it is continued (:meth:`Search.report`).
 
-        A trial whose architecture is not of this searcher, or without the metric, is continued.
+        A trial whose architecture is not of this searcher, or without the metric, is continued;
+        one whose metric is not finite is stopped.
         """
         number, value = self._numbers.get(trial_id), result.get(self._name)
         if number is None or value is None:
             return True
+        if not math.isfinite(value):
+            return False
         seconds = result.get("time_total_s")
         return self.search.report(
             number, epochs=epochs, accuracy=self._sign * value, seconds=seconds

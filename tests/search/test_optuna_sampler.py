@@ -88,6 +88,21 @@ def test_trials_of_hopeless_architectures_are_pruned(whole_table: Table, directi
     assert sign * study.best_value == pytest.approx(search.best.outcome.accuracy)
 
 
+def test_trials_that_diverged_are_pruned(whole_table: Table) -> None:
+    search = make_search(whole_table)
+    sampler = ArchitectureSampler(search)
+
+    def objective(trial: optuna.Trial) -> float:
+        sampler.suggest(trial)
+        trial.report(float("nan"), step=4)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+        return 0.5
+
+    optuna.create_study(sampler=sampler, pruner=ArchitecturePruner(search)).optimize(objective, 1)
+    assert search.result.failure_reasons == "pruned (1)"
+
+
 def test_failed_trials_and_the_end_of_the_space(partial_table: Table) -> None:
     known = accuracies(partial_table)
     search = make_search(partial_table.subset(list(range(12))))

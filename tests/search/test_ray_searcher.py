@@ -91,6 +91,16 @@ def test_a_trial_of_another_searcher_is_continued(tmp_path: Path) -> None:
             ArchitectureScheduler(searcher, epochs)
 
 
+def test_a_trial_that_diverged_is_stopped_and_failed(tmp_path: Path) -> None:
+    """An exception in the searcher would end the trials of all other architectures."""
+    searcher = ArchitectureSearcher(Search(tmp_path / "search", method="random"))
+    searcher.suggest("a")
+    assert not searcher.continues("a", 2, {"accuracy": float("nan")})
+    searcher.on_trial_complete("a", {"accuracy": float("nan"), "time_total_s": 3.0})
+    assert searcher.search.pending() == []
+    assert searcher.search.result.failure_reasons == "no finite accuracy, got nan (1)"
+
+
 def test_trials_are_restored_with_their_candidates(tmp_path: Path) -> None:
     search = Search(tmp_path / "search", method="random")
     first = ArchitectureSearcher(search, "error", "min")

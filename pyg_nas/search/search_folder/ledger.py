@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, argument, quoted
 from pyg_nas.io.formats.json_lines import SharedLines
 from pyg_nas.io.text import check_text
 from pyg_nas.search.candidate import Candidate
@@ -207,23 +207,34 @@ class Ledger(Records):
         """Record how a training ended, see :meth:`answer` and :meth:`fail`.
 
         Raises:
-            SettingsError: If neither or both of ``accuracy`` and ``failed`` are given, the seconds
-                are negative, or missing although training time is limited, or as in these methods.
+            SettingsError: If ``number`` is not a whole number, neither or both of ``accuracy`` and
+                ``failed`` are given, the seconds are negative, or missing although training time is
+                limited, or as in these methods.
         """
         if failed:
             if accuracy is not None:
                 raise SettingsError(f"architecture {number}: it cannot fail and have an accuracy")
             return self.fail(number, reason)
+        _check_number(number)
         if accuracy is None:
-            raise SettingsError(f"architecture {number}: give its accuracy, or that it failed")
+            raise SettingsError(
+                f"architecture {number}: give {argument('accuracy')}, or {argument('failed')} if "
+                f"it has none"
+            )
         if seconds is None and self._max_seconds is not None:
             raise SettingsError(
-                f"architecture {number}: give its seconds, because training time is limited"
+                f"architecture {number}: give {argument('seconds')}, because training time is "
+                f"limited"
             )
         _check_time(number, seconds)
-        return self.answer(number, Outcome(accuracy, seconds, test_accuracy))
+        try:
+            outcome = Outcome(accuracy, seconds, test_accuracy).checked()
+        except ValueError as error:
+            raise SettingsError(f"architecture {number}: {error}") from None
+        return self.answer(number, outcome)
 
     def _handed(self, number: int) -> Candidate:
+        _check_number(number)
         if number in range(len(self.candidates)) and self._is_begun(self.candidates[number]):
             return self.candidates[number]
         begun = [candidate.id for candidate in self.candidates if self._is_begun(candidate)]
@@ -243,6 +254,13 @@ class Ledger(Records):
     def _record_query(self, query: Query) -> None:
         _write(self._query_file, query.to_dict())
         self._answer(query)
+
+
+def _check_number(number: object) -> None:
+    if isinstance(number, bool) or not isinstance(number, Integral):
+        raise SettingsError(
+            f"an architecture is named by its id, a whole number, got {quoted(number)}"
+        )
 
 
 def _check_time(number: int, seconds: object) -> None:

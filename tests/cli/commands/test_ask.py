@@ -71,7 +71,7 @@ COMMANDS = [
     (("search", "digits", "--out", "begun"), "run `pyg-nas ask begun` for the next ones"),
     (("tell", "new", "0", "--accuracy", "0.5"), "is not the folder of a search"),
     (("tell", "begun", "9", "--accuracy", "0.5"), "architecture 9 was never handed out"),
-    (("tell", "begun", "0"), "give its accuracy, or that it failed"),
+    (("tell", "begun", "0"), "architecture 0: give --accuracy, or --failed if it has none"),
     (("tell", "begun", "0", "--epochs", "3"), "--epochs needs --accuracy, and no other outcome"),
     (("ask", "new", "--n", str(10**12)), "less than or equal to"),
     (("tell", "begun", "0", "--accuracy", "nan"), "must be a finite number, got nan"),

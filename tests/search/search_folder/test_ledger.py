@@ -88,7 +88,7 @@ def test_invalid_reports_are_refused(ledger: Ledger) -> None:
         ledger.tell(1, 0.5)
     with pytest.raises(SettingsError, match="cannot fail and have an accuracy"):
         ledger.tell(1, 0.5, failed=True)
-    with pytest.raises(SettingsError, match="give its accuracy"):
+    with pytest.raises(SettingsError, match="give the argument `accuracy`"):
         ledger.tell(1)
     with pytest.raises(SettingsError, match="architecture 1: seconds must be at least 0, got -5"):
         ledger.tell(1, 0.5, seconds=-5)
