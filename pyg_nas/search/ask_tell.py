@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.protocols.labels import LabelPolicy
-from pyg_nas.errors import SettingsError, check_count
+from pyg_nas.errors import SettingsError, check_count, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
@@ -72,8 +72,8 @@ class Search:
     Args:
         folder: Folder of the search, created if missing; other processes may open it too. None
             keeps the search in memory.
-        space: The search space, its name, or ``file.py:NAME`` of the user's own; by default the
-            default space.
+        space: The search space, its name, or ``file.py:NAME`` of the user's own; by default that
+            of the folder's search, or the default space.
         method: One of :data:`~pyg_nas.search.methods.by_name.METHODS` except ``"oracle"``.
         n: Random architectures before the first fit of a predictor.
         k: Architectures proposed after each fit.
@@ -126,7 +126,7 @@ class Search:
             evaluator = NetworkListEvaluator(as_network_table(networks))
         elif evaluator is None:
             if not isinstance(space, SearchSpace):
-                space = default_space() if space is None else open_space(space)
+                space = _space_of(folder) if space is None else open_space(space)
             evaluator = ExternalEvaluator(domain or Domain(space), parameters)
         if recipe is None:
             recipe = "fast" if networks is None else NETWORK_RECIPE
@@ -158,6 +158,21 @@ class Search:
         self.ledger = Ledger(folder, self.constraints.max_seconds, evaluator.goal)
         self.exhausted = False
         self._asking = threading.Lock()
+
+    def __repr__(self) -> str:
+        where = "memory" if self.folder is None else quoted(str(self.folder.path))
+        return f"Search({where}, {len(self.ledger.pending())} pending, {self._known()!r})"
+
+    def _repr_html_(self) -> str:
+        from pyg_nas.io.text import markup
+
+        return f"<div><p>{markup(repr(self))}</p>{self._known()._repr_html_()}</div>"
+
+    def _known(self) -> SearchResult:
+        """All outcomes that this process has read or told."""
+        return SearchResult(
+            self.ledger.snapshot(), self.constraints, self._reference, self.exhausted
+        )
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], device: str = "auto", **settings: Any) -> Search:
@@ -322,9 +337,7 @@ class Search:
     def result(self) -> SearchResult:
         """All outcomes so far; its ``answer`` is the best within the constraints."""
         self.ledger.refresh()
-        return SearchResult(
-            self.ledger.snapshot(), self.constraints, self._reference, self.exhausted
-        )
+        return self._known()
 
     @property
     def best(self) -> Query | None:
@@ -367,6 +380,13 @@ def _stored_arguments(folder: SearchFolder, given: dict[str, Any]) -> dict[str, 
         **asdict(stored.constraints),
     }
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _space_of(folder: str | os.PathLike[str] | SearchFolder | None) -> SearchSpace:
+    """Return the space of a search that the folder has, or the default space."""
+    if isinstance(folder, SearchFolder):
+        return folder.space
+    return SearchFolder.open(folder).space if folder and _is_begun(folder) else default_space()
 
 
 def _is_begun(folder: str | os.PathLike[str] | SearchFolder | None) -> bool:

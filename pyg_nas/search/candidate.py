@@ -54,6 +54,12 @@ class Candidate:
         """
         return Query(self.proposal, outcome, self.parameters, self.batch)
 
+    def _repr_html_(self) -> str:
+        from pyg_nas.visualization.notebook import row_html
+
+        figures = {"parameters": self.parameters, "predicted": self.proposal.predicted}
+        return row_html(f"architecture {self.id}", self.cell, figures)
+
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description: number, graph, parameters and reason."""
         return {"id": self.id, **self.proposal.to_dict(), "parameters": self.parameters}

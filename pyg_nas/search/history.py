@@ -110,6 +110,19 @@ class Query:
         """The cell."""
         return self.proposal.cell
 
+    def _repr_html_(self) -> str:
+        from pyg_nas.visualization.notebook import row_html
+
+        outcome = self.outcome
+        figures = {
+            "accuracy": outcome.accuracy,
+            "seconds": outcome.seconds,
+            "test_accuracy": outcome.test_accuracy,
+            "parameters": self.parameters,
+            "predicted": self.proposal.predicted,
+        }
+        return row_html(named(self.cell), self.cell, figures)
+
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready record."""
         return {

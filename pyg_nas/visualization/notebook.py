@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 5
 _SMALL = '<svg style="max-height:140px;max-width:200px" '
+
+
+def row_html(title: str, cell: Cell, figures: Mapping[str, float | None]) -> str:
+    """Return an HTML table of one drawing and the figures that are known."""
+    known = {name.replace("_", " "): v for name, v in figures.items() if v is not None}
+    shown = [f"{v:,}" if isinstance(v, int) else f"{v:.4g}" for v in known.values()]
+    return rows_html(title, tuple(known), [(cell, shown)], total=1)
 
 
 def rows_html(

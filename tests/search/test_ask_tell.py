@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,20 +188,22 @@ def test_workers_that_never_answer_are_replaced(whole_table: Table, tmp_path: Pa
         (7, {"accuracy": 0.5}, "architecture 7 was never handed out: numbers go from 0 to 0"),
         (1, {"accuracy": 0.5}, "architecture 1 was never handed out"),  # proposed, but queued
         (-1, {"accuracy": 0.5}, "architecture -1 was never handed out"),
-        (0, {}, "architecture 0: give its accuracy, or that it failed"),
+        ("0", {"accuracy": 0.5}, "named by its id, a whole number, got '0'"),
+        (0.0, {"accuracy": 0.5}, "named by its id, a whole number, got 0.0"),
+        (0, {}, "architecture 0: give the argument `accuracy`, or the argument `failed` if it has"),
         (0, {"accuracy": 0.5, "failed": True}, "it cannot fail and have an accuracy"),
-        (0, {"accuracy": float("nan")}, "accuracy must be a finite number, got nan"),
+        (0, {"accuracy": float("nan")}, "architecture 0: accuracy must be a finite number"),
         (0, {"accuracy": 0.5, "seconds": float("inf")}, "seconds must be a finite number"),
     ],
 )
 def test_invalid_answers_change_nothing(
-    whole_table: Table, tmp_path: Path, number: int, figures: dict[str, float], message: str
+    whole_table: Table, tmp_path: Path, number: Any, figures: dict[str, Any], message: str
 ) -> None:
     own = predictor_search(tmp_path, whole_table)
     own.ask()
     before = {path.name: path.read_bytes() for path in tmp_path.glob("*.json*")}
     with pytest.raises(SettingsError, match=message):
-        own.tell(number, **figures)  # type: ignore[arg-type]
+        own.tell(number, **figures)
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*.json*")} == before
     assert own.pending()
 
@@ -210,7 +213,7 @@ def test_seconds_are_needed_where_they_are_limited(whole_table: Table) -> None:
     limit = Constraints(max_seconds=5.0)
     own = Search(None, SMALL, strategy=RandomSearch(), domain=domain, constraints=limit)
     first, second = own.ask(2)
-    with pytest.raises(SettingsError, match="architecture 0: give its seconds, because"):
+    with pytest.raises(SettingsError, match="architecture 0: give the argument `seconds`, because"):
         own.tell(first.id, 0.9)
     own.tell(first.id, 0.9, seconds=6.0)
     own.tell(second.id, 0.8, seconds=4.0)
@@ -226,6 +229,12 @@ def test_a_folder_has_one_search(whole_table: Table, tmp_path: Path) -> None:
         Search(None, "nowhere")
     with pytest.raises(SettingsError, match="at least 1, got 0"):
         predictor_search(tmp_path, whole_table).ask(0)
+
+
+def test_a_folder_remembers_its_space(tmp_path: Path) -> None:
+    Search(tmp_path, "nasbench201", method="random").ask(1)
+    (pending,) = Search(tmp_path, method="random").pending()
+    assert pending.cell.space.name == "nasbench201"
 
 
 def test_a_space_that_cannot_be_listed_leaves_no_folder(tmp_path: Path) -> None:

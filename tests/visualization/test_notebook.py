@@ -11,6 +11,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import RandomSearch
@@ -35,6 +36,23 @@ def test_cells_tables_and_searches_draw_their_first_rows() -> None:
         assert f"… {more} more" in "".join(shown.itertext())
     best = max(query.outcome.accuracy for query in result.history)
     assert f"{best:.4g}" in [cell.text for cell in _shown(result).findall(".//tr[1]/td")]
+
+
+def test_an_open_search_draws_what_it_hands_out_and_what_it_has_found() -> None:
+    own = Search(None, "nasbench101", method="random")
+    first, second = own.ask(2)
+    shown = _shown(first)
+    assert len(list(shown.iter(SVG))) == 1
+    assert first.parameters is not None
+    assert f"{first.parameters:,}" in list(shown.itertext())
+    own.tell(first.id, accuracy=0.91239)
+    assert own.best is not None
+    assert {"0.9124", f"{first.parameters:,}"} <= set(_shown(own.best).itertext())
+    assert "seconds" not in list(_shown(own.best).itertext())  # not told
+    whole = _shown(own)
+    assert len(list(whole.iter(SVG))) == 1
+    assert "Search(memory, 1 pending, SearchResult(1 trained cell" in "".join(whole.itertext())
+    assert [candidate.id for candidate in own.pending()] == [second.id]
 
 
 def test_names_in_a_notebook_stay_text() -> None:
