@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,17 @@ def compare(
     ] = None,
     budget: LearnedBudget = None,
     run: LearnedRun = None,
+    evaluation_metric: Annotated[
+        str | None,
+        typer.Option(
+            help="Metric that predictions are compared with, by default that to learn: "
+            "test_accuracy in the published protocols."
+        ),
+    ] = None,
+    evaluation_run: Annotated[
+        str | None,
+        typer.Option(help="Run that predictions are compared with, 0, 1, ..., or mean."),
+    ] = None,
     jobs: Jobs = 1,
     space: GraphSpace = None,
     device: Device = "auto",
@@ -69,6 +81,7 @@ def compare(
     from pyg_nas.data.tables.sources import open_table
 
     check_label(metric, budget, run)
+    check_label(evaluation_metric, None, evaluation_run)
     check_device(device)
     check_output_folder(out)
     from pyg_nas.predictors.model_selection.comparison import ComparisonSettings, compare_predictors
@@ -78,6 +91,9 @@ def compare(
     settings = ComparisonSettings(_names(predictors), _names(train), draws, seed, split)
     opened = open_table(table, space)
     label = table_label(opened, metric, budget, run)
+    if (evaluation_metric, evaluation_run) != (None, None):
+        compared = table_label(opened, evaluation_metric, None, evaluation_run, default=label)
+        settings = replace(settings, evaluation_label=compared)
     with resumable(out / FITS), progress_bar("fits") as advance:
         result = compare_predictors(opened, settings, label, out, device, jobs, advance)
     with working("drawing"):

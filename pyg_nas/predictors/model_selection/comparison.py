@@ -32,7 +32,8 @@ from pyg_nas.errors import (
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.limits import MOST_RUNS
 from pyg_nas.io.text import counted
-from pyg_nas.metrics.regression import are_fractions, regression_metrics
+from pyg_nas.metrics.regression import regression_metrics
+from pyg_nas.predictors.evaluation import has_fractions
 from pyg_nas.predictors.model_selection.comparison_fits import (
     ComparisonFits,
     Fit,
@@ -60,6 +61,7 @@ class ComparisonSettings:
             the training cells and for the fit.
         seed: The first random seed.
         evaluate: Split of the evaluated cells; training cells are left out of it.
+        evaluation_label: The label that predictions are compared with; None for that of training.
 
     Raises:
         SettingsError: If there is no predictor or split, one is named twice, or a name or a
@@ -71,6 +73,7 @@ class ComparisonSettings:
     draws: int = 5
     seed: int = 0
     evaluate: str = "all"
+    evaluation_label: LabelPolicy | None = None
 
     def __post_init__(self) -> None:
         for what, names in (("predictors", self.predictors), ("train", self.train)):
@@ -87,7 +90,7 @@ class ComparisonSettings:
 
     def protocol(self, train: str, draw: int, label: LabelPolicy | None = None) -> Protocol:
         """Return the protocol of one draw of training cells."""
-        return Protocol(train, self.evaluate, self.seed + draw, label)
+        return Protocol(train, self.evaluate, self.seed + draw, label, self.evaluation_label)
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,8 @@ def compare_predictors(
     Args:
         table: Cells and labels.
         settings: Settings of the comparison.
-        label: The label of training and evaluation; the table's default where None.
+        label: The label of training, and of evaluation if the settings have no other; the table's
+            default where None.
         folder: Every finished fit is added to its ``fits.jsonl``. Fits in this file are not
             repeated, so that more predictors, splits and draws can be added.
         device: A torch device name, or ``"auto"``.
@@ -187,6 +191,8 @@ def compare_predictors(
 
     if n_jobs == 0:
         raise SettingsError("jobs must be a number of processes, or -1 for all cores; got 0")
+    if settings.evaluation_label == (label or table.default_label):
+        settings = replace(settings, evaluation_label=None)
     protocol = settings.protocol(settings.train[0], 0, label).on(table)
     splits = _Splits(table, settings, protocol)
     for train in settings.train:
@@ -197,7 +203,7 @@ def compare_predictors(
     }
     file = None if folder is None else ComparisonFits(folder)
     labels = table.label(protocol.label)
-    fractions = protocol.training_label(table).is_accuracy and are_fractions(labels)
+    fractions = has_fractions(table, protocol)
     wanted = [
         (predictor, train, draw)
         for draw in range(settings.draws)
@@ -304,6 +310,7 @@ def _fit(
     """
     predictor, train, draw = key
     label = protocol.label or LabelPolicy()
+    compared = protocol.evaluation_label or label
     start = time.perf_counter()
     problem = None
     figures: dict[str, float] = {}
@@ -318,7 +325,7 @@ def _fit(
         predicted_at = time.perf_counter()
         measured = split.evaluate_labels
         figures = regression_metrics(
-            measured, predicted[split.evaluate], label.larger_is_better, fractions
+            measured, predicted[split.evaluate], compared.larger_is_better, fractions
         )
         if np.isnan(list(figures.values())).any():
             problem = f"correlations are not defined, {no_correlation(measured)}"
@@ -352,7 +359,15 @@ def _header(
     settings: ComparisonSettings,
     device: str,
 ) -> dict[str, Any]:
+    compared = {}
+    if protocol.evaluation_label is not None:
+        measured = table.label(protocol.evaluation_label)
+        compared = {
+            "evaluation_label": protocol.evaluation_label.to_dict(),
+            "evaluation_labels_sha256": sha256(measured.tobytes()).hexdigest(),
+        }
     return {
+        **compared,
         "space": table.space.name,
         "cells": len(table),
         "labels_sha256": sha256(table.hashes.tobytes() + labels.tobytes()).hexdigest(),
@@ -369,7 +384,7 @@ def _notes(
 ) -> tuple[str, ...]:
     label = protocol.training_label(table)
     rows = replace(protocol, train="all").evaluated(table, np.empty(0, "S32"))[0]
-    notes = [fallback_note(table, rows, label, "cells of the split")]
+    notes = [fallback_note(table, rows, protocol.compared_label(table), "cells of the split")]
     fixed = [train for train in settings.train if not is_random(train)]
     if fixed and settings.draws > 1:
         notes.append(

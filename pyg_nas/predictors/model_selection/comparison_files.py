@@ -104,6 +104,7 @@ def curves(comparison: Comparison) -> Chart:
 def explanation(comparison: Comparison) -> list[str]:
     """Return the explanation under every figure and table."""
     settings, label = comparison.settings, comparison.protocol.label
+    compared = comparison.protocol.evaluation_label
     low = min(fit.evaluated_cells for fit in comparison.fits)
     high = max(fit.evaluated_cells for fit in comparison.fits)
     evaluated = f"{low:,}" if low == high else f"{low:,} to {high:,}"
@@ -113,6 +114,7 @@ def explanation(comparison: Comparison) -> list[str]:
     return [
         f"Mean of {counted(settings.draws, 'draw')} of training cells ({seeds}); {spread}.",
         f"Label: {label}.",
+        *([] if compared is None else [f"Predictions are compared with: {compared}."]),
         f"Evaluated on {evaluated} other cells of {comparison.space} (split {settings.evaluate}).",
         "Predictors are given the labels of the training cells and no others.",
         *comparison.notes,
@@ -184,6 +186,7 @@ def _place(comparison: Comparison, predictor: str, train: str) -> Row:
     """The columns that identify the protocol of a row."""
     settings = comparison.settings
     fits = [fit for fit in comparison.fits if fit.train == train]
+    compared = comparison.protocol.evaluation_label
     return {
         "predictor": predictor,
         "train": train,
@@ -192,6 +195,7 @@ def _place(comparison: Comparison, predictor: str, train: str) -> Row:
         "evaluate": settings.evaluate,
         "evaluated_cells": round(float(np.mean([fit.evaluated_cells for fit in fits])), 1),
         "label": str(comparison.protocol.label),
+        **({} if compared is None else {"evaluation_label": str(compared)}),
         "draws": settings.draws,
         "first_seed": settings.seed,
     }

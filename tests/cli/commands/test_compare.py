@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,24 @@ def test_compare_a_module_of_the_working_folder(
     error = capsys.readouterr().err
     assert "label.run = 0, 'mean' was requested" in error
     assert pyg_nas(*arguments, "--predictors", "compared_module:Nothing") == 2
+
+
+def test_compare_by_a_published_protocol(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same figure as by train and evaluate, with their options."""
+    command = ("compare", "small.hdf5", "--predictors", "fast", "--train", "40", "--draws", 1)
+    other = ("--evaluation-metric", "test_accuracy", "--evaluation-run", "mean")
+    assert pyg_nas(*command, *other, "--out", "out") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Predictions are compared with: test accuracy at 108 epochs, mean of runs" in printed
+    with (here / "out" / "comparison.csv").open() as file:
+        (tau,) = [row["mean"] for row in csv.DictReader(file) if row["figure"] == "kendall_tau"]
+    train = ("train", "small.hdf5", "--split", 40, "--recipe", "fast", "--out", "model")
+    assert pyg_nas(*train) == 0
+    evaluate = ("evaluate", "model", "small.hdf5", "--metric", "test_accuracy", "--run", "mean")
+    assert pyg_nas(*evaluate, "--json", "figures.json") == 0
+    found = json.loads((here / "figures.json").read_text())["kendall_tau"]
+    assert float(tau) == pytest.approx(found, abs=1e-8)
+    capsys.readouterr()
+    assert pyg_nas(*command, "--evaluation-run", "best", "--out", "other") == 2
+    assert "run 'best' must be 'mean', a whole number" in capsys.readouterr().err
+    assert not (here / "other").exists()

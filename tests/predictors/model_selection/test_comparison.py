@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.protocols.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
 from pyg_nas.predictors.model_selection.comparison import (
@@ -92,6 +92,32 @@ def test_figures_are_those_of_unseen_cells(source: Path, small_table: Table) -> 
         assert fit.figures["kendall_tau"] == pytest.approx(tau, abs=1e-12)
         error = np.mean((100 * (labels[unseen] - predicted)) ** 2)
         assert fit.figures["mse"] == pytest.approx(error)
+
+
+def test_predictions_are_compared_with_another_label(
+    source: Path, small_table: Table, tmp_path: Path
+) -> None:
+    """The published protocols: validation accuracy of one run, against the mean test accuracy."""
+    tested = LabelPolicy("test_accuracy", run="mean")
+    settings = settings_of(source, "Size", train=("40",), evaluation_label=tested)
+    found = compare_predictors(small_table, settings, folder=tmp_path)
+    measured, learned = small_table.label(tested), small_table.label(PAPER_LABEL)
+    size = np.log10(small_table.trainable_parameters)
+    assert len(found.fits) == 3
+    for fit in found.fits:
+        order = np.random.RandomState(fit.draw).permutation(300)
+        unseen = np.setdiff1d(np.arange(300), order[:40])
+        predicted = learned[order[:40]].mean() + 0.01 * size[unseen]
+        tau = kendalltau(measured[unseen], predicted)[0]
+        assert fit.figures["kendall_tau"] == pytest.approx(tau, abs=1e-12)
+        error = np.mean((100 * (measured[unseen] - predicted)) ** 2)
+        assert fit.figures["mse"] == pytest.approx(error)
+    compare_predictors(small_table, settings, folder=tmp_path)  # resumes
+    with pytest.raises(SettingsError, match="was made with evaluation_label"):
+        compare_predictors(small_table, replace(settings, evaluation_label=None), folder=tmp_path)
+    same = replace(settings, evaluation_label=small_table.default_label)
+    plain = compare_predictors(small_table, same, folder=tmp_path / "same")
+    assert plain.protocol.evaluation_label is None
 
 
 def test_every_predictor_has_the_same_draws(source: Path, small_table: Table) -> None:

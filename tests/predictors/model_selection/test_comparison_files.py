@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.protocols.labels import PAPER_LABEL, LabelPolicy
 from pyg_nas.predictors.model_selection.comparison import Comparison, ComparisonSettings
 from pyg_nas.predictors.model_selection.comparison_files import (
     difference_rows,
@@ -71,6 +72,22 @@ def test_means_and_intervals(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_both_labels_are_stated(tmp_path: Path) -> None:
+    found = made_up()
+    tested = LabelPolicy("test_accuracy", run="mean", resample_below=None)
+    compared = replace(found, protocol=replace(found.protocol, evaluation_label=tested))
+    write_comparison(tmp_path, compared)
+    labels = {
+        (row["label"], row["evaluation_label"])
+        for name in ("comparison.csv", "differences.csv")
+        for row in rows_of(tmp_path / name).values()
+    }
+    assert labels == {(str(PAPER_LABEL), "test accuracy at largest budget, mean of runs")}
+    stated = "Predictions are compared with: test accuracy at largest budget, mean of runs."
+    assert stated in (tmp_path / "comparison.tex").read_text(encoding="utf-8")
+    assert "compared with" not in latex_text(found)
+
+
 def test_paired_differences(tmp_path: Path) -> None:
     write_comparison(tmp_path, made_up())
     rows = rows_of(tmp_path / "differences.csv")
