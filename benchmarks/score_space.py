@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--plain-cells", type=int, default=40_000, help="cells of the slow path")
     parser.add_argument("--blocks", type=int, help="time so many random blocks of the tables only")
     parser.add_argument("--members", type=int, default=5, help="size of the ensemble")
-    arguments = parsed(parser, repeats=3)
+    arguments = parsed(parser, repeats=3, blocks=2, plain_cells=20_000)
     torch.set_num_threads(arguments.threads)
 
     cells = nasbench101_cells()

@@ -135,7 +135,7 @@ def main() -> None:
         if length > arguments.longest:
             break
         found[length] = measured(length, "arrays")
-    sources = by_source(LENGTHS[0])
+    sources = {} if arguments.short else by_source(LENGTHS[0])  # no ratio needs them
     # What a stream costs: a start, and the same for each further cell. The line through the first
     # two lengths is compared with the longer ones, which it does not know.
     first, second = list(found)[:2]
@@ -156,11 +156,12 @@ def main() -> None:
             for length, row in found.items()
         ],
     )
-    show(
-        f"{LENGTHS[0]:,} cells by source",
-        ["source", "cells/s"],
-        [[name, f"{row['cells_per_second']:,.0f}"] for name, row in sources.items()],
-    )
+    if sources:
+        show(
+            f"{LENGTHS[0]:,} cells by source",
+            ["source", "cells/s"],
+            [[name, f"{row['cells_per_second']:,.0f}"] for name, row in sources.items()],
+        )
     print(f"calculated for {FAR:,}: {calculated[FAR] / 3600:.1f} h on this machine")
     result = {"streams": found, "sources": sources, "calculated_seconds": calculated, "top": TOP}
     write_result("stream", result, arguments.results)

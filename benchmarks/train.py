@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs timed of the 300")
     parser.add_argument("--members", type=int, nargs="+", default=[1, 10])
-    arguments = parsed(parser, repeats=2)
+    arguments = parsed(parser, repeats=2, epochs=60)
     torch.set_num_threads(arguments.threads)
     cells = sample_cells(CELLS, seed=0)
     # Time does not depend on the labels; these are structured and need no measurement.
