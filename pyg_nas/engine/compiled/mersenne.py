@@ -91,11 +91,13 @@ def _fill(
             position = 0
         pairs = min((_WORDS - position) // 2, len(mask) - done)
         words, kept = state[position : position + 2 * pairs], mask[done : done + pairs]
-        ties = 0
+        # The low half is the first word of a pair; loading every second word takes twice as long.
+        numbers = words.view(np.uint64)
+        ties = np.uint32(0)
         for k in range(pairs):
-            first = _tempered(words[2 * k]) & bits
-            kept[k] = first < high
-            ties += first == high
+            first = _tempered(np.uint32(numbers[k])) & bits
+            kept[k] = np.uint8(first < high)
+            ties += np.uint32(first == high)
         if ties:
             for k in range(pairs):
                 if _tempered(words[2 * k]) & bits == high:

@@ -483,7 +483,6 @@ class _Scratch(NamedTuple):
     inputs: Floats  # [v, C], features of vertices
     edges: Integers  # [2, edges], rows of inputs
     starts: Integers  # [B + 1], where each graph begins in inputs
-    kept: Bytes  # [v, H], a layer's mask
     normals: Floats  # [L + 1, v, H], normalised states before each layer and before the readout
     scales: Floats  # [L + 1, v], by which they were multiplied
     slopes: Floats  # [L, v, H], derivatives of ReLU and dropout
@@ -508,7 +507,6 @@ def _new_scratch(weights: _Weights, stretch: _Stretch, most_edges: int) -> _Scra
         np.empty((most, len(weights.embed)), kind),
         np.empty((2, most_edges), np.int64),
         np.empty(batch_size + 1, np.int64),
-        np.empty((most, hidden), np.uint8),
         np.empty((depth + 1, most, hidden), kind),
         np.empty((depth + 1, most), kind),
         np.empty((depth, most, hidden), kind),
@@ -553,11 +551,11 @@ def _forward(
         np.dot(normal, scratch.scaled[layer], sent)
         _sum_messages(sent, scratch.constant, scratch.edges[:, :taken], work)
         masks = stretch.layers[step, layer, member]
-        for b in range(len(batch)):
-            for v in range(starts[b], starts[b + 1]):
-                scratch.kept[v] = masks[b * padded + v - starts[b]]
         slope = scratch.slopes[layer, :count]
-        _rectify(work, scratch.kept[:count], factor, slope)
+        for b in range(len(batch)):
+            start, stop = starts[b], starts[b + 1]
+            kept = masks[b * padded : b * padded + stop - start]
+            _rectify(work[start:stop], kept, factor, slope[start:stop])
         for v in range(count):
             for k in range(hidden):
                 states[v, k] += slope[v, k] * work[v, k]
