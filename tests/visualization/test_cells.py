@@ -132,7 +132,7 @@ def _random_graph(size: int, edges: int, seed: int) -> tuple[NDArray[np.int64], 
     density=st.sampled_from([0.0, 0.5, 1.0, 1.5, 8.0, 40.0]),
     seed=st.integers(0, 10),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_work_for_a_drawing_is_bounded(size: int, density: float, seed: int) -> None:
     operations, edges = _random_graph(size, int(size * density), seed)
     profile = cProfile.Profile()
