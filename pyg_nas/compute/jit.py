@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -49,6 +50,11 @@ def compiled_enabled() -> bool:
     return engine == "auto" and _numba_works()
 
 
+def compiled_loaded(count: int) -> bool:
+    """Whether compiled code saves time for ``count`` cells although loading Numba would not pay."""
+    return count >= FEWEST_COMPILED and "numba" in sys.modules and compiled_enabled()
+
+
 @cache
 def _numba_works() -> bool:
     try:
@@ -87,6 +93,13 @@ def _warn_unstored() -> None:
         "machine code cannot be stored, so that every command compiles again: set NUMBA_CACHE_DIR "
         "to a folder that can be written to"
     )
+
+
+def one_type(array: Integers) -> NDArray[np.int64]:
+    """Return integers in 64 bits, C order and read-only: Numba compiles again for other arrays."""
+    given: NDArray[np.int64] = np.ascontiguousarray(array, dtype=np.int64).view()
+    given.flags.writeable = False
+    return given
 
 
 def compiled(function: _Function) -> _Function:

@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.compute.jit import compiled_loaded
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_network import CellNetwork, NetworkSize
@@ -276,12 +277,26 @@ class CellArray(Sequence[Cell]):
 
     def first_invalid(self) -> tuple[int, str] | None:
         """Return the index of the first row that is not a canonical cell, and why, or None."""
+        if compiled_loaded(len(self)) and self._complies():
+            return self.space.support.first_invalid(self)
         found: tuple[int, str] | None = None
         for rule, broken in self._broken_rules():
             index = int(np.argmax(broken)) if broken.any() else None
             if index is not None and (found is None or index < found[0]):
                 found = (index, rule)
         return self.space.support.first_invalid(self) if found is None else found
+
+    def _complies(self) -> bool:
+        """Whether compiled code finds that no row breaks a rule."""
+        from pyg_nas.graphs.numba_cells import comply
+
+        if self._padded is not None:
+            adjacency, operations, _ = self._padded
+            stray = operations != 0
+            stray &= ~self.mask
+            if stray.any() or (adjacency.size and not 0 <= adjacency.min() <= adjacency.max() <= 1):
+                return False
+        return comply(self.ragged, self.space, min(self.width, self.space.max_vertices))
 
     def _broken_rules(self) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Yield every rule and the rows that break it, ``[N]``."""
@@ -379,7 +394,12 @@ class CellArray(Sequence[Cell]):
             index = np.array([], dtype=np.int64)
         if self._padded is None:
             return self._new(self.space, None, self.ragged.take(index))
-        adjacency, operations, sizes = (array[index] for array in self._padded)
+        if isinstance(index, slice):
+            adjacency, operations, sizes = (array[index] for array in self._padded)
+        else:
+            # take: in a tenth of the time of an index array.
+            rows = np.arange(len(self))[index]
+            adjacency, operations, sizes = (array.take(rows, axis=0) for array in self._padded)
         return self._new(self.space, (adjacency, operations, sizes), None)
 
     def _cell(self, index: int) -> Cell:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold, train_test_split
 
+from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
@@ -25,6 +26,13 @@ def cells() -> CellArray:
     space = nasbench101_cells()
     rows = np.r_[0:20, 100:110, 5000, 100_000:100_009]
     return space[rows]
+
+
+@pytest.fixture(params=[False, True])
+def checked_both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check cells by array calls, and by compiled code first."""
+    compiled = request.param and compiled_enabled()
+    monkeypatch.setattr("pyg_nas.graphs.cell_array.compiled_loaded", lambda count: compiled)
 
 
 def test_from_cells_is_the_inverse_of_iterating(cells: CellArray) -> None:
@@ -187,6 +195,7 @@ def _unreached(cells: Arrays, row: int) -> None:
         (_unreached, "on a path"),
     ],
 )
+@pytest.mark.usefixtures("checked_both_ways")
 def test_the_first_invalid_row_is_named(
     cells: CellArray, damage: Callable[[Arrays, int], None], rule: str
 ) -> None:
@@ -217,6 +226,7 @@ def test_more_vertices_than_sizes_of_the_space_can_be_are_invalid(name: str) -> 
     assert found == (0, f"num_vertices must be 2 to {space.max_vertices}")
 
 
+@pytest.mark.usefixtures("checked_both_ways")
 def test_plain_graphs_may_hang_loose_but_not_leave_the_vocabulary() -> None:
     space = SearchSpace("plain", ("a", "b"), 3, 3)
     operations = np.array([[0, 1, 1], [1, 0, 0]], dtype=np.int8)
@@ -300,6 +310,7 @@ def test_padding_is_no_content(cells: CellArray) -> None:
         ({"operations": [0, 1, -2]}, "must be the input"),
     ],
 )
+@pytest.mark.usefixtures("checked_both_ways")
 def test_edge_lists_that_are_no_cells_are_found(change: dict[str, Any], rule: str) -> None:
     good = {
         "vertex_ptr": [0, 2, 5],

@@ -1,0 +1,65 @@
+"""The compiled check of cells against the array calls, which name the rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pyg_nas.compute.jit import compiled_enabled
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.ragged import RaggedGraphs
+from pyg_nas.graphs.search_space import SearchSpace
+
+pytestmark = pytest.mark.skipif(not compiled_enabled(), reason="compiled code is off")
+
+PLAIN = SearchSpace("plain", ("a", "b", "c"), max_vertices=7, max_edges=9)
+
+
+def changed(graphs: RaggedGraphs, rng: np.random.Generator) -> RaggedGraphs:
+    """Graphs with one number of theirs changed by one or two."""
+    name = rng.choice(["operations", "edges"])
+    values = getattr(graphs, name).copy()
+    values.flat[rng.integers(values.size)] += rng.choice([-2, -1, 1, 2])
+    return replace(graphs, **{name: values})
+
+
+@pytest.mark.parametrize("space", [None, PLAIN])
+def test_the_same_graphs_comply(space: SearchSpace | None) -> None:
+    from pyg_nas.graphs.numba_cells import comply
+
+    rng = np.random.default_rng(0)
+    cells = sample_cells(400, seed=1)
+    found = []
+    for row in range(400):
+        graphs = cells.ragged.take([row])
+        if space is not None:
+            graphs = replace(graphs, operations=graphs.operations % 3)
+        known = CellArray.from_ragged(changed(graphs, rng), space)
+        expected = known.first_invalid() is None
+        assert comply(known.ragged, known.space, known.space.max_vertices) == expected
+        found.append(expected)
+    assert 20 < sum(found) < 380
+
+
+def test_too_many_vertices_or_edges_do_not_comply() -> None:
+    from pyg_nas.graphs.numba_cells import comply
+
+    cells = sample_cells(50, seed=2)
+    assert comply(cells.ragged, cells.space, 7)
+    assert not comply(cells.ragged, cells.space, 6)
+    assert not comply(cells.ragged, replace(cells.space, max_edges=8), 7)
+
+
+@pytest.mark.parametrize("vertices", [64, 65])
+def test_cells_of_more_vertices_than_bits_are_left_to_array_calls(vertices: int) -> None:
+    from pyg_nas.graphs.numba_cells import comply
+
+    space = SearchSpace("path", ("a",), vertices, vertices, ("out", "in"))
+    ids = np.array([space.input_id, *[0] * (vertices - 2), space.output_id])
+    edges = np.array([np.arange(vertices - 1), np.arange(1, vertices)])
+    graphs = RaggedGraphs.of_lists([ids], [edges])
+    assert comply(graphs, space, vertices) == (vertices == 64)
+    assert CellArray.from_ragged(graphs, space).first_invalid() is None
