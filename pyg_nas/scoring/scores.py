@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.predictors.predictions import checked_mean_and_std, checked_predictions
 from pyg_nas.scoring.blocks import Architectures, Block
 from pyg_nas.scoring.columns import architecture_columns
+from pyg_nas.scoring.seen import Places, SeenCells
 
 Columns = dict[str, NDArray[Any]]
 """``hash`` S32, ``score`` float64 and ``row`` int64 ``[n]``; ``mean`` (the score again) and ``std``
@@ -39,17 +40,41 @@ class ScoringTask:
     network: NetworkSize | None = None
 
 
-def prepared(task: ScoringTask, block: Block) -> Architectures:
+class Opened(NamedTuple):
+    """A block that was read, and which of its architectures are to be predicted."""
+
+    architectures: Architectures
+    fresh: Architectures  # to be predicted: all, or those that were not seen before
+    seen: SeenCells | None = None
+    places: Places | None = None  # of all architectures; None if all are to be predicted
+
+    def columns(self, estimator: Any) -> Columns:
+        """Return :func:`predicted_columns` of all architectures."""
+        columns = predicted_columns(estimator, self.fresh) if len(self.fresh.graphs) else {}
+        if self.seen is None or self.places is None:
+            return columns
+        return self.seen.complete(self.places, columns)
+
+
+def prepared(task: ScoringTask, block: Block, seen: SeenCells | None = None) -> Opened:
     """Read a block and let the predictor compute in advance what it can.
+
+    Args:
+        task: The work for every block.
+        block: The architectures.
+        seen: Those of earlier blocks, which are completed in the same order; None without.
 
     Raises:
         TableError: If a line of a graph file is not a graph.
     """
-    architectures = block.read()
+    architectures = fresh = block.read()
+    places = seen.look_up(architectures.graphs) if seen is not None else None
+    if places is not None:
+        fresh = Architectures(architectures.graphs_of(places.fresh))
     prepare = getattr(task.estimator, "prepare", None)
-    if prepare is not None:
-        prepare(architectures.graphs)
-    return architectures
+    if prepare is not None and len(fresh.graphs):
+        prepare(fresh.graphs)
+    return Opened(architectures, fresh, seen, places)
 
 
 def score_block(
@@ -57,7 +82,7 @@ def score_block(
     number: int,
     block: Block,
     bound: float | None = None,
-    architectures: Architectures | None = None,
+    opened: Opened | None = None,
 ) -> Columns:
     """Return the columns of a block, the best first if only these are kept.
 
@@ -68,7 +93,7 @@ def score_block(
         bound: Key of a score (:func:`~pyg_nas.data.tables.scores_file.rank_keys`): rows behind it
             are not among the best of all. Without it each block hashes as many rows as are wanted
             in all, which takes longer than scoring.
-        architectures: The architectures, if they were read already.
+        opened: The architectures, if they were read already.
 
     Raises:
         ModelError: If a score is not finite, or a cell is not of the model's operations.
@@ -79,8 +104,11 @@ def score_block(
     from pyg_nas.compute.threads import torch_threads
 
     with torch_threads(task.threads or torch.get_num_threads()):
-        architectures = architectures or block.read()
-        columns = predicted_columns(task.estimator, architectures)
+        if opened is None:
+            architectures = block.read()
+            opened = Opened(architectures, architectures)
+        columns = opened.columns(task.estimator)
+    architectures = opened.architectures
     columns["row"] = np.arange(len(columns["score"]))
     if bound is not None:
         kept = rank_keys(columns["score"], task.larger_is_better) <= bound

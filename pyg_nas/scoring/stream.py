@@ -20,10 +20,11 @@ from pyg_nas.compute.ahead import read_ahead
 from pyg_nas.compute.workers import WorkerDiedError, Workers
 from pyg_nas.data.tables.scores_file import rank_keys
 from pyg_nas.errors import BackendError, SettingsError
-from pyg_nas.scoring.blocks import Architectures, Block
+from pyg_nas.scoring.blocks import Block
 from pyg_nas.scoring.output import COLUMNS, write_file
 from pyg_nas.scoring.parts import Parts, open_parts
-from pyg_nas.scoring.scores import ScoringTask, best, prepared, score_block
+from pyg_nas.scoring.scores import Opened, ScoringTask, best, prepared, score_block
+from pyg_nas.scoring.seen import SeenCells
 
 Progress = Callable[[int], None]
 
@@ -84,17 +85,18 @@ def _score_missing(
     count = total = 0
     leading: NDArray[np.float64] = np.empty(0)  # keys of the best scores so far
     here = workers.backend == "sequential"
-    opened = _opened(task, blocks, parts, read=here)
+    # One thread makes a block, another prepares the one before, and this one scores.
+    opened = _opened(task, read_ahead(iter(blocks)) if here else blocks, parts, here)
+    if here:
+        opened = read_ahead(opened)
 
-    def calls() -> Iterator[tuple[int, Block, float | None, Architectures | None]]:
+    def calls() -> Iterator[tuple[int, Block, float | None, Opened | None]]:
         nonlocal count, total
-        for number, (block, is_scored, architectures) in enumerate(
-            read_ahead(opened) if here else opened
-        ):
+        for number, (block, is_scored, read) in enumerate(opened):
             count, total = number + 1, block.row + len(block)
             if not is_scored:
                 bound = float(leading.max()) if len(leading) == task.top else None
-                yield number, block, bound, architectures
+                yield number, block, bound, read
 
     lost = []
     with closing(workers.run(score_block, task, calls())) as results:
@@ -118,12 +120,13 @@ def _score_missing(
 
 
 def _opened(
-    task: ScoringTask, blocks: Iterable[Block], parts: Parts, read: bool
-) -> Iterator[tuple[Block, bool, Architectures | None]]:
-    """Yield blocks, whether they are scored, and the architectures of the others if wanted."""
+    task: ScoringTask, blocks: Iterable[Block], parts: Parts, here: bool
+) -> Iterator[tuple[Block, bool, Opened | None]]:
+    """Yield blocks, whether they are scored, and in this process the others' architectures."""
+    seen = SeenCells()
     for number, block in enumerate(blocks):
         is_scored = parts.has(number, _short(block))
-        yield block, is_scored, prepared(task, block) if read and not is_scored else None
+        yield block, is_scored, prepared(task, block, seen) if here and not is_scored else None
 
 
 def _short(block: Block) -> str:

@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pyg_nas.compute.jit import compiled_enabled
 from pyg_nas.compute.workers import WorkerDiedError, Workers
 from pyg_nas.errors import BackendError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.predictors.gnn.gcn import GCNRegressor
 from pyg_nas.scoring.blocks import Architectures, Block, stored_blocks
 from pyg_nas.scoring.scores import ScoringTask
 from pyg_nas.scoring.stream import score_stream
+from pyg_nas.testing import reference_output
 
 CELLS = sample_cells(23, seed=3)
 EDGES = CELLS.num_edges.tolist()
@@ -106,6 +109,40 @@ def test_only_rows_that_may_be_among_the_best_are_hashed(
     score_stream(ScoringTask(Counting(tmp_path), top=2), source, tmp_path / "s.csv")
     ties = int((CELLS.num_edges == CELLS.num_edges.max()).sum())
     assert hashed == [min(2, max(0, ties - 4 * block)) if block else 2 for block in range(6)]
+
+
+def test_a_drawing_that_comes_again_is_predicted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyg_nas.scoring.seen.FEWEST_COMPILED", 2)
+    chosen = np.random.default_rng(0).integers(0, len(CELLS), 90)
+    source = stored_blocks(Architectures(CELLS[chosen]), size=20)
+    estimator = Counting(tmp_path)
+    score_stream(ScoringTask(estimator), source, tmp_path / "s.csv")
+    assert rows(tmp_path / "s.csv") == [
+        (CELLS[i].hash, float(EDGES[i]), row) for row, i in enumerate(chosen.tolist())
+    ]
+    expected = {CELLS[i].hash for i in chosen.tolist()}
+    assert set(estimator.asked()) == expected
+    if compiled_enabled():
+        assert len(estimator.asked()) == len(expected)
+
+
+def test_streams_with_repeats_have_the_scores_of_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By shared terms, and of seen cells, against a plain float64 forward pass."""
+    monkeypatch.setattr("pyg_nas.scoring.seen.FEWEST_COMPILED", 2)
+    monkeypatch.setattr("pyg_nas.predictors.gnn.gcn.FEWEST_COMPILED", 2)
+    model = GCNRegressor(hidden=8, head=4, epochs=2).fit(CELLS, np.linspace(0.8, 0.9, len(CELLS)))
+    (member,) = model.members_
+    expected = [reference_output(member, cell) * model.std_ + model.mean_ for cell in CELLS]
+    chosen = np.random.default_rng(1).integers(0, len(CELLS), 60)
+    source = stored_blocks(Architectures(CELLS[chosen]), size=16)
+    score_stream(ScoringTask(model), source, tmp_path / "s.csv")
+    found = [score for _, score, _ in rows(tmp_path / "s.csv")]
+    np.testing.assert_allclose(found, np.array(expected)[chosen], atol=1e-6)
+    assert len(set(found)) == len(set(chosen.tolist()))
 
 
 class Preparing(Counting):

@@ -1,0 +1,184 @@
+"""Compiled numbering of drawings of cells: equal drawings have equal numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.compute.jit import Integers, compiled, one_type
+from pyg_nas.compute.splitmix import FIRST, GOLDEN, SECOND
+from pyg_nas.graphs.ragged import Ints, RaggedGraphs
+from pyg_nas.graphs.search_space import SearchSpace
+
+_Keys = NDArray[np.uint64]
+_KEY_BITS = 128
+_FEWEST_SLOTS = 2**16
+
+
+class _DrawingBits(NamedTuple):
+    """The parts of a drawing's key: first its vertices, then its edges by target and source."""
+
+    vertices: int  # that a drawing may have
+    width: int  # bits of a vertex: one more than its column, 0 if there is none
+    first_id: int
+    columns: int
+
+
+class DrawingNumbers:
+    """Numbers of the drawings of a space, in the order of their first appearance.
+
+    A drawing's key has all of its operations and edges: no others share its number.
+
+    Args:
+        space: The space.
+        most: Drawings that are numbered; later ones are not.
+    """
+
+    def __init__(self, space: SearchSpace, most: int) -> None:
+        width = space.num_columns.bit_length()
+        self._bits = _DrawingBits(space.max_vertices, width, space.first_id, space.num_columns)
+        # Memory is used as it is written to.
+        self._keys: _Keys = np.empty((most, _KEY_BITS // 64), dtype=np.uint64)
+        self._slots = np.full(_FEWEST_SLOTS, -1, dtype=np.int32)
+        self._count = 0
+
+    @staticmethod
+    def fits(space: SearchSpace) -> bool:
+        """Whether the drawings of a space can be numbered: not where they are large."""
+        vertices = space.max_vertices
+        bits = vertices * space.num_columns.bit_length() + vertices * (vertices - 1) // 2
+        return bits <= _KEY_BITS
+
+    def number(self, graphs: RaggedGraphs) -> tuple[Ints, NDArray[np.bool_]]:
+        """Return the number of each drawing, -1 without one, and where it is new, ``[N]`` each.
+
+        A drawing that the space cannot have is new and has no number.
+        """
+        keys = _keys_of(
+            one_type(graphs.vertex_ptr),
+            one_type(graphs.operations),
+            one_type(graphs.edge_ptr),
+            one_type(graphs.edges),
+            self._bits,
+        )
+        known = min(self._count + len(graphs), len(self._keys))
+        if len(self._slots) < 4 * known:
+            self._slots = _slots_of(self._keys[: self._count], 1 << (4 * known).bit_length())
+        numbers, is_new = np.empty(len(graphs), dtype=np.int64), np.empty(len(graphs), dtype=bool)
+        self._count = _number(keys, self._keys, self._slots, self._count, numbers, is_new)
+        return numbers, is_new
+
+
+@compiled
+def _keys_of(
+    vertex_ptr: Integers,
+    operations: Integers,
+    edge_ptr: Integers,
+    edges: Integers,
+    bits: _DrawingBits,
+) -> _Keys:
+    """Return the key of each drawing, uint64 ``[N, 2]``; 0 if the space cannot have it.
+
+    Args:
+        vertex_ptr: ``[N + 1]``.
+        operations: ``[V]``.
+        edge_ptr: ``[N + 1]``.
+        edges: ``[2, E]`` (source, target), numbered within the drawing.
+        bits: The parts of a key.
+    """
+    word, one = np.uint64(64), np.uint64(1)
+    keys = np.zeros((len(vertex_ptr) - 1, 2), dtype=np.uint64)
+    for graph in range(len(keys)):
+        start = vertex_ptr[graph]
+        size = vertex_ptr[graph + 1] - start
+        if size > bits.vertices:
+            continue
+        valid = True
+        first = second = np.uint64(0)
+        place = np.uint64(0)
+        for vertex in range(size):
+            column = operations[start + vertex] - bits.first_id
+            valid = valid and 0 <= column < bits.columns
+            value = np.uint64(column + 1)
+            if place < word:
+                first |= value << place
+                if place + np.uint64(bits.width) > word:
+                    second |= value >> (word - place)
+            else:
+                second |= value << (place - word)
+            place += np.uint64(bits.width)
+        begin = bits.vertices * bits.width
+        for edge in range(edge_ptr[graph], edge_ptr[graph + 1]):
+            source, target = edges[0, edge], edges[1, edge]
+            valid = valid and 0 <= source < target < size
+            place = np.uint64(begin + target * (target - 1) // 2 + source)
+            if place < word:
+                first |= one << place
+            else:
+                second |= one << (place - word)
+        if valid:
+            keys[graph, 0], keys[graph, 1] = first, second
+    return keys
+
+
+@compiled
+def _slot(first: int, second: int, known: _Keys, slots: Integers) -> int:
+    """Return the slot of a key: that of an equal known one, or a free one."""
+    value = np.uint64(first) * GOLDEN + np.uint64(second)  # SplitMix64
+    value = (value ^ (value >> np.uint64(30))) * FIRST
+    value = (value ^ (value >> np.uint64(27))) * SECOND
+    last = np.uint64(len(slots) - 1)
+    slot = (value ^ (value >> np.uint64(31))) & last
+    while slots[slot] >= 0:
+        number = slots[slot]
+        if known[number, 0] == first and known[number, 1] == second:
+            break
+        slot = (slot + np.uint64(1)) & last
+    return slot  # type: ignore[no-any-return]
+
+
+@compiled
+def _slots_of(known: _Keys, size: int) -> NDArray[np.int32]:
+    """Return ``size`` slots, a power of two, of different keys; -1 is free."""
+    slots = np.full(size, -1, dtype=np.int32)
+    for number in range(len(known)):
+        slots[_slot(known[number, 0], known[number, 1], known, slots)] = number
+    return slots
+
+
+@compiled
+def _number(
+    keys: _Keys,
+    known: _Keys,
+    slots: Integers,
+    count: int,
+    numbers: Integers,
+    is_new: NDArray[np.bool_],
+) -> int:
+    """Number drawings and return how many are known now.
+
+    Args:
+        keys: ``[N, 2]``.
+        known: Different keys by number, ``[most, 2]``; ``count`` of them are set.
+        slots: Numbers of the known keys; more slots than keys.
+        count: Known keys.
+        numbers: Filled: ``[N]``.
+        is_new: Filled: ``[N]``.
+    """
+    for row in range(len(keys)):
+        first, second = keys[row, 0], keys[row, 1]
+        numbers[row] = -1
+        is_new[row] = True
+        if first == 0 and second == 0:
+            continue
+        slot = _slot(first, second, known, slots)
+        if slots[slot] >= 0:
+            numbers[row] = slots[slot]
+            is_new[row] = False
+        elif count < len(known):
+            known[count, 0], known[count, 1] = first, second
+            numbers[row] = slots[slot] = count
+            count += 1
+    return count
