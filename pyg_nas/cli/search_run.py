@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pyg_nas.search.history import Query
     from pyg_nas.search.latency import LatencyModel, LatencyRecord
     from pyg_nas.search.methods.strategies import Strategy
-    from pyg_nas.search.result import SearchResult
 
 
 @dataclass(frozen=True)
@@ -77,15 +76,15 @@ class SearchRun:
                     seed,
                     self.constraints,
                     folder,
-                    _shown(advance, self.total, self.evaluator.goal, self.logger, record),
+                    _shown(advance, self.total, self.evaluator.goal, record),
                     self.early_stopping,
+                    self.logger,
                 )
             with working("writing the report"):
                 if record is not None:
                     record.end(self.evaluator, result.answer)
                 facts = SearchFacts(result, latency=stored_latency(out))
                 write_search_summary(out, facts, settings)
-        self.logger.on_end(_end_figures(result))
         return facts
 
     def _latency_record(self, out: Path) -> LatencyRecord | None:
@@ -103,9 +102,9 @@ class SearchRun:
 
 
 def _shown(
-    advance: Advance, total: int, goal: Goal, logger: Callback, record: LatencyRecord | None
+    advance: Advance, total: int, goal: Goal, record: LatencyRecord | None
 ) -> Callable[[int, Query], None]:
-    """Move a bar by cells trained, with the best score so far beside it, and log each.
+    """Move a bar by cells trained, with the best score so far beside it.
 
     Where latencies are limited, record that of each.
     """
@@ -126,29 +125,5 @@ def _shown(
         advance(index + 1, total, shown)
         if record is not None:
             record.add([query])
-        logger.on_query(index, _figures(query))
 
     return on_query
-
-
-def _figures(query: Query) -> dict[str, float]:
-    """Return what is logged of a query; what is not known is left out."""
-    outcome = query.outcome
-    figures = {
-        "accuracy": outcome.accuracy,
-        "seconds": outcome.seconds,
-        "test_accuracy": outcome.test_accuracy,
-        "parameters": query.parameters,
-        "predicted": query.proposal.predicted,
-        "stopped": float(outcome.stopped) if outcome.rungs else None,
-    }
-    return {name: float(value) for name, value in figures.items() if value is not None}
-
-
-def _end_figures(result: SearchResult) -> dict[str, float]:
-    """Return what is logged of a search at its end."""
-    answer = {} if result.answer is None else _figures(result.answer)
-    summary = result.to_dict()
-    names = ("queries", "training_seconds", "simple_regret", "stopped_early", "saved_seconds")
-    known = {name: float(summary[name]) for name in names if summary[name] is not None}
-    return {**{f"answer_{name}": value for name, value in answer.items()}, **known}

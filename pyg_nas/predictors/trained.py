@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pyg_nas.data.protocols.protocol import Protocol
 from pyg_nas.data.tables.sources import AnyTable
 from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_network import NetworkSize
+from pyg_nas.io.callbacks import Callback
 from pyg_nas.predictors.evaluation import ComparedRows, Evaluation, compared_rows, has_fractions
 from pyg_nas.predictors.predictions import checked_predictions
 from pyg_nas.predictors.recipes import DEFAULT_RECIPE, make_estimator
@@ -57,6 +59,7 @@ class TrainedPredictor(WithProtocol):
         seed: int = 0,
         device: str = "auto",
         progress: Callable[[int, float], None] | None = None,
+        callback: Callback | None = None,
         **settings: Any,
     ) -> TrainedPredictor:
         """Fit a recipe on a protocol's training cells.
@@ -67,7 +70,9 @@ class TrainedPredictor(WithProtocol):
             recipe: A key of ``recipes.RECIPES``.
             seed: Random seed of the fit.
             device: A torch device name, or ``"auto"``.
-            progress: Called after each epoch, where the recipe trains in epochs.
+            progress: Called after each epoch with its loss, where the recipe trains in epochs.
+            callback: Receives the loss of each of these epochs, and the number of training cells
+                at the end.
             settings: Override single settings of the recipe.
 
         Raises:
@@ -75,13 +80,18 @@ class TrainedPredictor(WithProtocol):
         """
         protocol = protocol.on(table)
         estimator = make_estimator(recipe, protocol.label, seed, device, **settings)
-        if progress is not None and "progress" in estimator.get_params():
-            estimator.set_params(progress=progress)
+        receivers = [] if progress is None else [progress]
+        if callback is not None:
+            receivers.append(lambda epoch, loss: callback.on_epoch(epoch, {"loss": loss}))
+        if receivers and "progress" in estimator.get_params():
+            estimator.set_params(progress=partial(_call_all, receivers))
         split = protocol.apply(table)
         estimator.fit(table.cells[split.train], split.train_labels)
         network = table.network_size if isinstance(table, Table) else None
         hashes = table.hashes[split.train]
         unit = label_unit(table, protocol.training_label(table))
+        if callback is not None:
+            callback.on_end({"training_cells": len(hashes)})
         return cls(estimator, recipe, protocol, hashes, seed, network=network, unit=unit)
 
     def evaluate(
@@ -160,6 +170,11 @@ class TrainedPredictor(WithProtocol):
             header.network,
             header.unit,
         )
+
+
+def _call_all(receivers: Sequence[Callable[[int, float], None]], epoch: int, loss: float) -> None:
+    for receive in receivers:
+        receive(epoch, loss)
 
 
 Model = TrainedPredictor  # the name of version 0.1

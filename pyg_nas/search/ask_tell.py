@@ -25,6 +25,7 @@ from pyg_nas.errors import SettingsError, check_count, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.callbacks import Callback
 from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import LIMITS, Constraints, restrict
@@ -68,6 +69,10 @@ class Search:
 
     The proposals depend on the seed and on the order of the outcomes alone: a search that is
     stopped at any moment and resumed makes the proposals of an uninterrupted one.
+
+    Attributes:
+        callback: Receives the figures of each outcome that this process records by ``tell`` or
+            ``report``; for example a logger of :func:`~pyg_nas.io.callbacks.open_logger`.
 
     Args:
         folder: Folder of the search, created if missing; other processes may open it too. None
@@ -156,6 +161,8 @@ class Search:
             evaluator.save(folder.path)
         self.folder = folder
         self.ledger = Ledger(folder, self.constraints.max_seconds, evaluator.goal)
+        self.callback: Callback = Callback()
+        self.ledger.on_query = lambda place, query: self.callback.on_query(place, query.figures())
         self.exhausted = False
         self._asking = threading.Lock()
 

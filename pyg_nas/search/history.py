@@ -110,9 +110,8 @@ class Query:
         """The cell."""
         return self.proposal.cell
 
-    def _repr_html_(self) -> str:
-        from pyg_nas.visualization.notebook import row_html
-
+    def figures(self) -> dict[str, float]:
+        """Return the known figures by name, as a callback receives them."""
         outcome = self.outcome
         figures = {
             "accuracy": outcome.accuracy,
@@ -120,8 +119,14 @@ class Query:
             "test_accuracy": outcome.test_accuracy,
             "parameters": self.parameters,
             "predicted": self.proposal.predicted,
+            "stopped": float(outcome.stopped) if outcome.rungs else None,
         }
-        return row_html(named(self.cell), self.cell, figures)
+        return {name: value for name, value in figures.items() if value is not None}
+
+    def _repr_html_(self) -> str:
+        from pyg_nas.visualization.notebook import row_html
+
+        return row_html(named(self.cell), self.cell, self.figures())
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready record."""

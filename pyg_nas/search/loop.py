@@ -9,6 +9,7 @@ from functools import partial
 
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.io.callbacks import Callback
 from pyg_nas.io.text import counted
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
@@ -37,6 +38,7 @@ def search(
     folder: SearchFolder | None = None,
     on_query: Callable[[int, Query], None] | None = None,
     early_stopping: EarlyStopping | None = None,
+    callback: Callback | None = None,
 ) -> SearchResult:
     """Query up to ``budget`` different cells and return the best.
 
@@ -55,6 +57,7 @@ def search(
         folder: Where queries are recorded, and read from first.
         on_query: Called after each new query with its index.
         early_stopping: Train cells for smaller budgets first, and stop hopeless ones there.
+        callback: Receives the figures of each new query, after ``on_query``, and of the result.
 
     Raises:
         SettingsError: If the budget is not positive, parameters are limited but not known, no
@@ -75,8 +78,11 @@ def search(
         train: Callable[[Wanted, OnEnd], None] = partial(train_checked, evaluator)
         if early_stopping is not None:
             train = SteppedTraining(evaluator, early_stopping, asked.ledger.history).train
-        _Worker(asked, budget, on_query).run(train)
-        return asked.result
+        _Worker(asked, budget, on_query, callback).run(train)
+        result = asked.result
+    if callback is not None:
+        callback.on_end(result.figures())
+    return result
 
 
 @dataclass
@@ -92,6 +98,7 @@ class _Worker:
     search: Search
     budget: int
     on_query: Callable[[int, Query], None] | None
+    callback: Callback | None
 
     def __post_init__(self) -> None:
         self.resumed = self.search.pending(WORKER)
@@ -123,9 +130,11 @@ class _Worker:
             for earlier, reason in self.failed:
                 ledger.fail(earlier.id, reason)
             self.failed.clear()
+            last = len(ledger.history) - 1
             if self.on_query is not None:
-                last = len(ledger.history) - 1
                 self.on_query(last, ledger.history[last])
+            if self.callback is not None:
+                self.callback.on_query(last, ledger.history[last].figures())
         elif len(ledger.history):
             ledger.fail(candidate.id, outcome)
         else:

@@ -130,6 +130,14 @@ class SearchResult:
         trained = next(iter(self.history), None)
         return "cell" if trained is None else thing_in(trained.cell.space)
 
+    def figures(self) -> dict[str, float]:
+        """Return the known figures of the answer and of the search, as a callback receives them."""
+        answer = {} if self.answer is None else self.answer.figures()
+        summary = self.to_dict()
+        names = ("queries", "training_seconds", "simple_regret", "stopped_early", "saved_seconds")
+        known = {name: float(summary[name]) for name in names if summary[name] is not None}
+        return {**{f"answer_{name}": value for name, value in answer.items()}, **known}
+
     def __repr__(self) -> str:
         trained = counted(len(self.history), f"trained {self.thing}")
         failed = f", {self.failed} failed" if self.failed else ""

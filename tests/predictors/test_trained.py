@@ -12,6 +12,7 @@ from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.protocols.protocol import Protocol
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.io.callbacks import Callback, Figures
 from pyg_nas.metrics.regression import regression_metrics
 from pyg_nas.predictors.storage.folder import load_model
 from pyg_nas.predictors.storage.header import ModelHeader
@@ -31,6 +32,32 @@ def test_round_trip(model: TrainedPredictor, folder: Path, small_table: Table) -
         "settings.json",
         "weights.safetensors",
     ]
+
+
+def test_a_callback_receives_every_epoch_and_the_end(small_table: Table) -> None:
+    class Kept(Callback):
+        def __init__(self) -> None:
+            self.epochs: list[tuple[int, Figures]] = []
+            self.end: Figures = {}
+
+        def on_epoch(self, epoch: int, figures: Figures) -> None:
+            self.epochs.append((epoch, figures))
+
+        def on_end(self, figures: Figures) -> None:
+            self.end = figures
+
+    kept, seen = Kept(), []
+    TrainedPredictor.train(
+        small_table,
+        Protocol(train="60"),
+        "paper",
+        progress=lambda epoch, loss: seen.append((epoch, {"loss": loss})),
+        callback=kept,
+        **FAST,
+    )
+    assert [epoch for epoch, _ in kept.epochs] == list(range(1, FAST["epochs"] + 1))
+    assert kept.epochs == seen
+    assert kept.end == {"training_cells": 60}
 
 
 def test_evaluation_leaves_training_cells_out(model: TrainedPredictor, small_table: Table) -> None:

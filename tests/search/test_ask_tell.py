@@ -18,6 +18,7 @@ from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError, SpaceError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.callbacks import Callback, Figures
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import Constraints
@@ -229,6 +230,36 @@ def test_a_folder_has_one_search(whole_table: Table, tmp_path: Path) -> None:
         Search(None, "nowhere")
     with pytest.raises(SettingsError, match="at least 1, got 0"):
         predictor_search(tmp_path, whole_table).ask(0)
+
+
+class Kept(Callback):
+    """Keeps what it receives, and asks the search in between."""
+
+    def __init__(self, own: Search) -> None:
+        self.own = own
+        self.queries: list[tuple[int, Figures]] = []
+
+    def on_query(self, index: int, figures: Figures) -> None:
+        thread = threading.Thread(target=self.own.pending)  # would wait for a lock that is held
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
+        self.queries.append((index, figures))
+
+
+def test_a_callback_receives_what_this_process_tells(whole_table: Table, tmp_path: Path) -> None:
+    own, other = (predictor_search(tmp_path, whole_table) for _ in range(2))
+    own.callback = kept = Kept(own)
+    numbers = ids(own.ask(6))
+    own.tell(numbers[1], 0.75, seconds=2.0)
+    own.tell(numbers[1], 0.75, seconds=2.0)  # again: it is recorded already
+    other.tell(numbers[0], 0.7)
+    own.tell(numbers[2], failed=True)
+    own.tell(numbers[3], 0.5)
+    assert [index for index, _ in kept.queries] == [0, 2]
+    assert [figures["accuracy"] for _, figures in kept.queries] == [0.75, 0.5]
+    assert kept.queries[0][1]["seconds"] == 2.0
+    assert "seconds" not in kept.queries[1][1]
 
 
 def test_a_folder_remembers_its_space(tmp_path: Path) -> None:

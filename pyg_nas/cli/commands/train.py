@@ -127,11 +127,11 @@ def train(
 
         def on_epoch(epoch: int, loss: float) -> None:
             advance(epoch, total, f"loss {loss:.4f}")
-            logger.on_epoch(epoch, {"loss": loss})
 
-        model = TrainedPredictor.train(opened, protocol, chosen, seed, device, on_epoch, **given)
+        model = TrainedPredictor.train(
+            opened, protocol, chosen, seed, device, on_epoch, logger, **given
+        )
     model.save(out)
-    logger.on_end({"training_cells": len(model.training_hashes)})
     trained = f"{len(model.training_hashes)} {opened.thing}s"
     print_line(bold(model.recipe), f" trained on {trained} of {table.name}")
     print_line(f"label: {label_sentence(label, model.unit)}")

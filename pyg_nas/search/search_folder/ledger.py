@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from numbers import Integral, Real
@@ -33,6 +34,10 @@ class Ledger(Records):
     Methods that change it return when the change is on disk. The first outcome of a candidate
     counts.
 
+    Attributes:
+        on_query: Receives the position and the record of each outcome that this process has
+            recorded, outside of any lock.
+
     Args:
         folder: The folder that other processes may share; None to keep all in memory.
         max_seconds: Limit on training time, with which :meth:`tell` needs the seconds of a run.
@@ -52,6 +57,8 @@ class Ledger(Records):
         self.folder = folder
         self._max_seconds = max_seconds
         self._lock = threading.RLock()
+        self.on_query: Callable[[int, Query], None] | None = None
+        self._recorded: deque[tuple[int, Query]] = deque()
         self._asked_file = None if folder is None else SharedLines(folder.path / ASKED)
         self._query_file = None if folder is None else SharedLines(folder.path / QUERIES)
         self.refresh()
@@ -65,6 +72,13 @@ class Ledger(Records):
                 self._read_events(self._asked_file, self.folder.space)
                 self._read_queries(self._query_file, self.folder.space)
             yield
+        while self._recorded:
+            try:
+                place, query = self._recorded.popleft()
+            except IndexError:  # another thread has taken it
+                return
+            if self.on_query is not None:
+                self.on_query(place, query)
 
     def refresh(self) -> None:
         """Read what other processes have added to the folder."""
@@ -254,6 +268,7 @@ class Ledger(Records):
     def _record_query(self, query: Query) -> None:
         _write(self._query_file, query.to_dict())
         self._answer(query)
+        self._recorded.append((len(self.history) - 1, query))
 
 
 def _check_number(number: object) -> None:
