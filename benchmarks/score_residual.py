@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--cells", type=int, default=10 * BLOCK)
     parser.add_argument("--members", type=int, default=5, help="size of the ensemble")
-    arguments = parsed(parser, repeats=1)
+    arguments = parsed(parser, repeats=1, cells=4 * BLOCK)
     torch.set_num_threads(arguments.threads)
 
     inputs = Inputs(sample_cells(arguments.cells, seed=0))
