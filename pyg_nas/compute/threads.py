@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import ThreadpoolController
 
 
 class _OwnThreads:
@@ -21,7 +22,9 @@ class _OwnThreads:
         self._lock = threading.Lock()
         self._pools = 0
         self._torch = 0
-        self._blas: threadpool_limits | None = None
+        self._libraries: ThreadpoolController | None = None
+        self._modules = 0  # imported when they were listed
+        self._restore: Callable[[], None] | None = None
 
     def __enter__(self) -> None:
         with self._lock:
@@ -35,15 +38,19 @@ class _OwnThreads:
             self._pools -= 1
             # Each thread of torch has its own setting, but new ones start from the latest.
             torch.set_num_threads(self._torch)
-            if not self._pools and self._blas is not None:
-                _run_apart(self._blas.restore_original_limits)
+            if not self._pools and self._restore is not None:
+                _run_apart(self._restore)
 
     def _limit(self) -> None:
         # Compiled code multiplies with SciPy's BLAS, which must be loaded to be limited.
         import scipy.linalg.cython_blas  # noqa: F401
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import ThreadpoolController
 
-        self._blas = threadpool_limits(1, user_api="blas")
+        # To list the libraries takes milliseconds; a library is loaded by the import of a module.
+        if self._libraries is None or len(sys.modules) != self._modules:
+            self._modules, self._libraries = len(sys.modules), ThreadpoolController()
+        limits = self._libraries.limit(limits=1, user_api="blas")
+        self._restore = limits.restore_original_limits
 
 
 def _run_apart(function: Callable[[], None]) -> None:

@@ -134,10 +134,10 @@ class LabelTransform:
             means[start : start + _GRID_CHUNK] = straight + hinges @ bends[first:last]
         # Near a limit the last digit of a sum of hinges may be beyond it, or in another order.
         means = np.maximum.accumulate(means.clip(*self.limits))
-        found = np.empty(len(latent))
+        found, rises = np.empty(len(latent)), np.diff(means)
         for start in range(0, len(latent), _LATENT_CHUNK):
             rows = slice(start, start + _LATENT_CHUNK)
-            found[rows] = _interpolated(latent[rows], grid, means)
+            found[rows] = _interpolated(latent[rows], grid, means, rises)
         return found
 
     def inverse_std(
@@ -174,20 +174,25 @@ class LabelTransform:
 
 
 def _interpolated(
-    latent: NDArray[np.float64], grid: NDArray[np.float64], means: NDArray[np.float64]
+    latent: NDArray[np.float64],
+    grid: NDArray[np.float64],
+    means: NDArray[np.float64],
+    rises: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return ``np.interp(latent, grid, means)`` in a tenth of the time.
+    """Return ``np.interp(latent, grid, means)`` in a tenth of the time; ``rises`` between means.
 
     Points of the grid have equal distances, except the first and the last, outside all labels.
     """
     low, high = grid[1], grid[-2]
     position = (latent - low) * ((len(grid) - 3) / (high - low)) + 1
     # Between the first two points and the last two, the position is not that of equal distances.
-    position = np.where(latent < low, (latent - grid[0]) / (low - grid[0]), position)
-    beyond = len(grid) - 2 + (latent - high) / (grid[-1] - high)
-    position = np.where(latent > high, beyond, position)
+    if latent.min() < low:
+        position = np.where(latent < low, (latent - grid[0]) / (low - grid[0]), position)
+    if latent.max() > high:
+        beyond = len(grid) - 2 + (latent - high) / (grid[-1] - high)
+        position = np.where(latent > high, beyond, position)
     index = np.clip(position.astype(np.intp), 0, len(grid) - 2)
-    found: NDArray[np.float64] = means[index] + (position - index) * np.diff(means)[index]
+    found: NDArray[np.float64] = means[index] + (position - index) * rises[index]
     return found
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from types import ModuleType
 
 import pytest
+import threadpoolctl
 import torch
 from threadpoolctl import threadpool_info
 
@@ -97,3 +100,21 @@ def test_a_thread_of_a_pool_stays_alone_after_it_asked_for_that_itself() -> None
             assert pool.submit(ask).result() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_libraries_are_listed_again_only_after_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[int] = []
+
+    class Listing(threadpoolctl.ThreadpoolController):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            listed.append(len(sys.modules))
+
+    monkeypatch.setattr(threadpoolctl, "ThreadpoolController", Listing)
+    for name, times in (("first_module", 1), ("first_module", 1), ("second_module", 2)):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        with single_threaded_pool(1):
+            assert len(listed) == times
+    monkeypatch.undo()
+    with single_threaded_pool(1):
+        assert set(blas_threads()) == {1}
