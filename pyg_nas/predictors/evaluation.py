@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.protocols.protocol import UNTRAINED, Protocol
+from pyg_nas.data.tables.frames import pandas_module
 from pyg_nas.data.tables.sources import AnyTable
 from pyg_nas.errors import SettingsError
 from pyg_nas.metrics.regression import are_fractions, regression_metrics
 from pyg_nas.predictors.validation import numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ComparedRows(NamedTuple):
@@ -69,6 +73,20 @@ class Evaluation:
             larger_is_better=self.larger_is_better,
             fractions=self.fractions,
         )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a data frame of the evaluated cells: row of the table, measured, predicted.
+
+        Raises:
+            SettingsError: If pandas is not installed.
+        """
+        columns = {"row": self.rows, "measured": self.measured, "predicted": self.predicted}
+        return pandas_module().DataFrame(columns)
+
+    def _repr_html_(self) -> str:
+        from pyg_nas.visualization.notebook import figures_html
+
+        return figures_html(str(self.protocol), self.figures())
 
 
 def compared_rows(

@@ -159,6 +159,9 @@ class SearchResult:
         names = ("accuracy", "seconds", "test_accuracy", "true_accuracy", "parameters")
         columns: dict[str, Any] = {name: [record[name] for record in records] for name in names}
         columns["predicted"] = [query.proposal.predicted for query in self.history]
+        for name, values in columns.items():
+            if None in values:  # None alone would not be read as numbers
+                columns[name] = np.array(values, dtype=np.float64)
         columns["best_accuracy"] = self.best_accuracy
         if self.regret is not None:
             columns["regret"] = self.regret

@@ -16,6 +16,15 @@ MOST_ROWS = 5
 _SMALL = '<svg style="max-height:140px;max-width:200px" '
 
 
+def figures_html(title: str, figures: Mapping[str, float]) -> str:
+    """Return an HTML table with a row for each figure."""
+    body = "".join(
+        f"<tr><td>{markup(name.replace('_', ' '))}</td><td>{markup(f'{value:,.4g}')}</td></tr>"
+        for name, value in figures.items()
+    )
+    return f"<div><p>{markup(title)}</p><table><tbody>{body}</tbody></table></div>"
+
+
 def row_html(title: str, cell: Cell, figures: Mapping[str, float | None]) -> str:
     """Return an HTML table of one drawing and the figures that are known."""
     known = {name.replace("_", " "): v for name, v in figures.items() if v is not None}

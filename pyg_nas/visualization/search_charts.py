@@ -5,7 +5,7 @@ Each function turns numbers into charts, once for files and for reports.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -136,7 +136,7 @@ def search_charts(
                 Axis(f"trained {thing}s"),
                 Axis(_regret_name(bool(unit), own_unit), from_zero=True),
                 (Line("regret", trained, factor * regret, PURPLE, steps=True),),
-                note=f"Regret: {name} of {less} minus that of {from_}.",
+                note=f"Regret: {name} of {less} minus that of {from_}.{_on_rises([regret], thing)}",
             )
         )
     return charts
@@ -175,7 +175,8 @@ def regret_chart(
     regret_of = f"best {metric} minus that of the answer"
     if not larger_is_better:
         regret_of = f"{metric} of the answer minus the lowest"
-    note = f"Regret: {regret_of}. Line: median, band: quartiles."
+    rises = _on_rises([regret[1] for _, regret in curves.values()], thing)
+    note = f"Regret: {regret_of}. Line: median, band: quartiles.{rises}"
     if (everything <= 0).any():
         ticks, labels = [floor, *ticks], ["0", *labels]
         note += " At 0 the best architecture was found."
@@ -193,6 +194,16 @@ def regret_chart(
         tuple(marks),
         note=note,
         legend=True,
+    )
+
+
+def _on_rises(regrets: Iterable[Floats], thing: str) -> str:
+    """Return why regret rises, if it does: a best so far that gets worse looks like an error."""
+    if not any((np.diff(regret) > 0).any() for regret in regrets):
+        return ""
+    return (
+        f" Regret rises where a {thing} looked better to a search than it is: regret is computed "
+        f"from other measurements."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -67,6 +68,24 @@ def test_evaluation_leaves_training_cells_out(model: TrainedPredictor, small_tab
     assert not np.isin(small_table.hashes[result.rows], model.training_hashes).any()
     predicted = model.estimator.predict(small_table.cells[result.rows])
     assert result.figures() == regression_metrics(small_table.label()[result.rows], predicted)
+
+
+def test_an_evaluation_is_a_frame_and_a_table_of_figures(
+    model: TrainedPredictor, small_table: Table
+) -> None:
+    result = model.evaluate(small_table)
+    shown = ElementTree.fromstring(result._repr_html_())
+    rows = {name.text: value.text for name, value in shown.findall(".//tr")}
+    assert rows["kendall tau"] == f"{result.figures()['kendall_tau']:.4g}"
+    assert rows["n"] == "240"
+    assert str(result.protocol) in "".join(shown.itertext())
+    pytest.importorskip("pandas")
+    frame = result.to_pandas()
+    assert frame["row"].tolist() == result.rows.tolist()
+    measured = small_table.label()[frame["row"]]
+    assert np.array_equal(frame["measured"], measured)
+    predicted = model.estimator.predict(small_table.cells[result.rows])
+    assert np.array_equal(frame["predicted"], predicted)
 
 
 def test_evaluation_keeps_to_the_protocol(small_table: Table) -> None:

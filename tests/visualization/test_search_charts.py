@@ -86,3 +86,18 @@ def test_regret_of_zero_has_a_place_on_the_logarithmic_axis() -> None:
     assert line.band[0][1] == chart.y.ticks[0] > 0
     assert chart.y.tick_labels[:2] == ("0", "0.1")
     assert "At 0 the best architecture was found" in chart.note
+
+
+@pytest.mark.parametrize(
+    ("regret", "rises"), [((0.3, 0.1, 0.2), True), ((0.3, 0.1, 0.1), False), ((np.nan, 0.1), False)]
+)
+def test_regret_that_rises_is_explained(regret: tuple[float, ...], rises: bool) -> None:
+    """A best so far that gets worse looks like an error."""
+    values = np.array(regret)
+    own = search_charts(np.full(len(values), 0.9), np.full(len(values), 0.9), values)[-1]
+    curve = np.arange(1.0, len(values) + 1), np.stack([values, values, values])
+    for chart in (own, regret_chart({"a": curve}, fractions=True)):
+        assert chart.title == "Regret by trained cells"
+        assert (
+            "Regret rises where a cell looked better to a search than it is" in chart.note
+        ) == rises

@@ -9,6 +9,7 @@ import typer
 
 from pyg_nas.cli.console import bold, print_line
 from pyg_nas.cli.progress import working
+from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import check_output_folder
 from pyg_nas.io.text import counted
 
@@ -60,7 +61,11 @@ def compare_searches(
 
 
 def _matching(pattern: Path) -> list[Path]:
-    """Return the folder, or those that match where a shell has left the pattern as it is."""
+    """Return the folder, or those that match where a shell has left the pattern as it is.
+
+    Raises:
+        SettingsError: If none matches.
+    """
     if pattern.exists():
         return [pattern]
     start = Path(pattern.anchor)
@@ -68,6 +73,8 @@ def _matching(pattern: Path) -> list[Path]:
         found = [path for path in start.glob(str(pattern.relative_to(start))) if path.is_dir()]
     except ValueError:  # of a pattern such as runs** before Python 3.13
         found = []
+    if not found and any(sign in str(pattern) for sign in "*?["):
+        raise SettingsError(f"{pattern}: no folder matches this pattern")
     return sorted(found) or [pattern]
 
 

@@ -76,8 +76,8 @@ def read_frame(
         about: Description of the measurements.
 
     Raises:
-        TableError: If a column is missing, a row is not a cell of the space, or a column has no
-            numbers.
+        TableError: If a column is missing, has no numbers, or the name of a metric without epochs
+            and run, or a row is not a cell of the space.
         SpaceError: If no space has the name.
     """
     if isinstance(space, str):
@@ -104,6 +104,11 @@ def read_frame(
         if name in _CELL_COLUMNS:
             continue
         values = _numbers(frame, name)
+        if place is None and name in METRICS:
+            raise TableError(
+                f"column {name!r} of the data frame must have the epochs, the run and the reading "
+                f"in its name, as {name}/108/0/end"
+            )
         if place is None:
             targets[str(name)] = values
         else:

@@ -41,4 +41,4 @@ def test_a_pattern_without_folders_is_refused(
 ) -> None:
     code = pyg_nas("compare-searches", pattern, "--out", "c")
     assert code == 2
-    assert "is not the folder of a search" in capsys.readouterr().err
+    assert f"{pattern}: no folder matches this pattern" in capsys.readouterr().err

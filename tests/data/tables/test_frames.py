@@ -12,6 +12,7 @@ import pytest
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError, SpaceError, TableError
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import RandomSearch
@@ -85,9 +86,23 @@ def test_frames_that_are_no_tables_are_refused_by_name(table: Table) -> None:
         Table.from_pandas(frame.drop(columns="edges"))
     with pytest.raises(TableError, match="column 'latency' of the data frame must contain numbers"):
         Table.from_pandas(frame.assign(latency="fast"))
+    with pytest.raises(TableError, match="must have the epochs, the run and the reading in its na"):
+        Table.from_pandas(frame.assign(validation_accuracy=0.5))
     wrong = pandas.DataFrame({"operations": [["input", "fly", "output"]], "edges": [[(0, 1)]]})
     with pytest.raises(TableError, match=r"row 0 of the data frame: .*fly"):
         Table.from_pandas(wrong)
+
+
+def test_what_is_not_known_of_a_search_is_nan(table: Table) -> None:
+    pandas = pytest.importorskip("pandas")
+    own = Search(None, "nasbench101", method="random")
+    for candidate in own.ask(2):
+        own.tell(candidate.id, accuracy=0.5)
+    frame = own.result.to_pandas()
+    for name in ("seconds", "test_accuracy", "predicted"):
+        assert pandas.api.types.is_float_dtype(frame[name])
+        assert frame[name].isna().all()
+    assert pandas.api.types.is_integer_dtype(frame["parameters"])
 
 
 def test_without_pandas_the_install_line_is_named(
