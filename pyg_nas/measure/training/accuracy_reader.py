@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pyg_nas.measure.network import Normalization
 from pyg_nas.measure.tasks.objective import Objective
 from pyg_nas.measure.tasks.task import Task
-from pyg_nas.measure.training.batches import at_once
+from pyg_nas.measure.training.batches import at_once, read_tensor
 
 # Small enough that the activations of small networks stay in a core's cache.
 IMAGES_AT_ONCE = 128
@@ -34,7 +34,7 @@ class AccuracyReader:
         for part in self.parts:
             predicted = torch.cat(
                 [
-                    self._predict(network, torch.from_numpy(part.images[start:][: self.at_once]))
+                    self._predict(network, read_tensor(part.images[start:][: self.at_once]))
                     for start in range(0, len(part), self.at_once)
                 ],
                 dim=1,

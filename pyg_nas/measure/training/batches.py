@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_nas.measure.network import Normalization
@@ -20,6 +23,16 @@ _AUGMENTED_PIXELS = _AUGMENTED_AT_ONCE * 32 * 32
 _LARGE_PIXELS = 64 * 64
 
 
+def read_tensor(array: NDArray[Any]) -> Tensor:
+    """Return a tensor on the memory of an array, for reading alone."""
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    with warnings.catch_warnings():
+        # The images of Ray's and joblib's workers are in shared memory that cannot be written.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
 def steps_per_epoch(task: Task) -> int:
     """Return how many batches an epoch has."""
     full, rest = divmod(len(task.train), task.settings.batch_size)
@@ -31,8 +44,7 @@ def training_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield images ``[M, B, C, H, W]`` and labels ``[M, B]``, epoch after epoch without end."""
     normalize = Normalization(*task.statistics)
-    images = torch.from_numpy(task.train.images)
-    labels = torch.from_numpy(task.train.labels)
+    images, labels = read_tensor(task.train.images), read_tensor(task.train.labels)
     size = task.settings.batch_size
     usable = steps_per_epoch(task) * size
     together = 1 if is_large(task) else at_once(_AUGMENTED_AT_ONCE, _AUGMENTED_PIXELS, task)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import islice
 
@@ -46,3 +48,21 @@ def test_an_epoch_has_every_image_once(
             assert len(set(rows.tolist())) == min(24, 10 * steps)
             orders.append(rows.tolist())
     assert len(set(map(tuple, orders))) == 4
+
+
+READ_ONLY = """
+import warnings
+import numpy as np
+from pyg_nas.measure.training.batches import read_tensor
+
+warnings.simplefilter("error")  # torch warns once in each process
+array = np.arange(3.0)
+array.flags.writeable = False
+assert read_tensor(array).tolist() == [0.0, 1.0, 2.0]
+"""
+
+
+def test_shared_memory_of_workers_is_read_without_a_warning() -> None:
+    done = subprocess.run([sys.executable, "-c", READ_ONLY], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.returncode == 0
