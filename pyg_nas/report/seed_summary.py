@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.io.files import write_json
+from pyg_nas.io.formats.json_reader import read_object
 from pyg_nas.io.text import counted
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions
@@ -60,6 +62,22 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
         f"median simple regret after {int(reached[-1]) + 1:,} {thing}s: "
         f"{f'{median} {unit}'.rstrip()} (quartiles {first} to {last}, {len(seeds)} seeds)"
     )
+
+
+def searches_of_seeds(folder: Path) -> list[Path]:
+    """Return the folders of the searches that a summary is of.
+
+    Others may be beside them: those of a command with more seeds that was stopped.
+
+    Raises:
+        SettingsError: If the summary cannot be read, or has no seeds.
+    """
+    seeds = read_object(folder / SEEDS).get("seeds")
+    if not isinstance(seeds, list) or not seeds or {type(seed) for seed in seeds} != {int}:
+        raise SettingsError(
+            f"{folder / SEEDS}: seeds must be a list of whole numbers, got {quoted(seeds)}"
+        )
+    return [folder / f"seed-{seed}" for seed in seeds]
 
 
 def regret_curves(results: Sequence[SearchResult]) -> NDArray[np.float64]:

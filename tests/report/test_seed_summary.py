@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
-from pyg_nas.report.seed_summary import regret_curves, write_seeds
+from pyg_nas.errors import SettingsError
+from pyg_nas.report.seed_summary import regret_curves, searches_of_seeds, write_seeds
 from pyg_nas.search.goal import Goal
 
 
@@ -52,3 +54,13 @@ def test_searches_without_an_answer_are_counted(tmp_path: Path) -> None:
     sentence = write_seeds(tmp_path, [0, 1], [search(np.nan), search(0.1)])
     assert sentence == "only 1 of 2 searches found a cell within the constraints"
     assert json.loads((tmp_path / "seeds.json").read_text())["final_regret"] == [None, 0.1]
+
+
+def test_the_searches_of_a_summary_are_those_that_it_names(tmp_path: Path) -> None:
+    write_seeds(tmp_path, [10, 9], [search(0.2), search(0.1)])
+    (tmp_path / "seed-11").mkdir()  # of a command with more seeds that was stopped
+    assert searches_of_seeds(tmp_path) == [tmp_path / "seed-10", tmp_path / "seed-9"]
+    for seeds in ([], None, [1, "../other"], [True]):
+        (tmp_path / "seeds.json").write_text(json.dumps({"seeds": seeds}))
+        with pytest.raises(SettingsError, match="seeds must be a list of whole numbers"):
+            searches_of_seeds(tmp_path)

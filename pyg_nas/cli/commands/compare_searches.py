@@ -80,6 +80,6 @@ def _matching(pattern: Path) -> list[Path]:
 
 def _searches(folder: Path) -> list[Path]:
     """Return the folder, or those in it of a search with several seeds."""
-    from pyg_nas.report.seed_summary import SEEDS
+    from pyg_nas.report.seed_summary import SEEDS, searches_of_seeds
 
-    return sorted(folder.glob("seed-*")) if (folder / SEEDS).is_file() else [folder]
+    return searches_of_seeds(folder) if (folder / SEEDS).is_file() else [folder]
