@@ -14,7 +14,7 @@ per cell in the second layer, in this order 3.0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,6 +133,8 @@ def refine(cells: CellArray, depth: int = 3, block_cells: int = BLOCK_CELLS) -> 
     check_count("block_cells", block_cells)
     shared, graphs = min(depth, SHARED_LAYERS), cells.ragged
     order = _similar_together(graphs, cells.space)
+    # In few bytes, before they are read from all over memory.
+    graphs = replace(graphs, edges=graphs.edges.astype(np.int16))
     blocks = tuple(
         _refine_block(graphs.take(order[start : start + block_cells]), cells.space, shared)
         for start in range(0, len(cells), block_cells)
@@ -157,6 +159,9 @@ def _similar_together(graphs: RaggedGraphs, space: SearchSpace) -> Ints:
         np.add.reduceat(values * (base**digits)[place], starts)
         for values, base in ((column, space.num_columns), (degree, degree.max(initial=0) + 1))
     )
+    many = int(operations.max(initial=0)) + 1
+    if (int(degrees.max(initial=0)) + 1) * many < 2**63:
+        return np.argsort(degrees * many + operations)  # in a seventh of the time
     return np.lexsort((operations, degrees))
 
 
@@ -210,7 +215,7 @@ def _refine_block(graphs: RaggedGraphs, space: SearchSpace, shared: int) -> Bloc
     from pyg_nas.engine.compiled import neighbours, number_pairs
 
     # In one type and layout, because Numba compiles the function again for each other one.
-    edges = graphs.edges.astype(np.int16, order="C")
+    edges = graphs.edges.astype(np.int16, order="C", copy=False)
     outward_ptr, successors_of, inward_ptr, predecessors_of = neighbours(
         graphs.vertex_ptr, graphs.edge_ptr, edges
     )
