@@ -309,6 +309,15 @@ class Search:
         """
         return self.ledger.tell(number, accuracy, seconds, test_accuracy, failed, reason)
 
+    def is_told(self, number: int) -> bool:
+        """Return whether an architecture has an outcome, other than a failure.
+
+        Raises:
+            SettingsError: If there is none with this ``id``.
+        """
+        digest = self.candidate(number).cell.hash
+        return self.ledger.snapshot().find(digest) is not None
+
     def report(
         self, number: int, *, epochs: int, accuracy: float, seconds: float | None = None
     ) -> bool:

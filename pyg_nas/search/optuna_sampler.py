@@ -106,10 +106,13 @@ class ArchitectureSampler(BaseSampler):  # type: ignore[misc]
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Record the outcome of a trial in the search."""
+        """Record the outcome of a trial in the search.
+
+        The first outcome of an architecture counts: a trial that was enqueued may repeat one.
+        """
         self.others.after_trial(study, trial, state, values)
         number = trial.params.get(PARAMETER)
-        if number is None:
+        if number is None or self.search.is_told(number):
             return
         if state != TrialState.COMPLETE or values is None:
             self.search.tell(number, failed=True, reason=state.name.lower())

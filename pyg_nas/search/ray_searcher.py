@@ -59,9 +59,12 @@ class ArchitectureSearcher(Searcher):  # type: ignore[misc]
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Record how a trial ended."""
+        """Record how a trial ended.
+
+        The first outcome counts: a restored run repeats trials of which Ray has lost the end.
+        """
         number = self._numbers.pop(trial_id, None)
-        if number is None:
+        if number is None or self.search.is_told(number):
             return
         value = (result or {}).get(self._name)
         if error or value is None or not math.isfinite(value):

@@ -103,6 +103,24 @@ def test_trials_that_diverged_are_pruned(whole_table: Table) -> None:
     assert search.result.failure_reasons == "pruned (1)"
 
 
+def test_an_enqueued_trial_may_repeat_an_architecture(whole_table: Table) -> None:
+    search = make_search(whole_table)
+    sampler = ArchitectureSampler(search)
+
+    def objective(trial: optuna.Trial) -> float:
+        sampler.suggest(trial)
+        return 0.5 + 0.1 * trial.number
+
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(objective, 1)
+    study.enqueue_trial(study.best_params)
+    study.optimize(objective, 1)
+    assert [trial.params["architecture"] for trial in study.trials] == [0, 0]
+    assert study.best_value == 0.6
+    (query,) = search.result.history
+    assert query.outcome.accuracy == 0.5
+
+
 def test_failed_trials_and_the_end_of_the_space(partial_table: Table) -> None:
     known = accuracies(partial_table)
     search = make_search(partial_table.subset(list(range(12))))

@@ -113,6 +113,18 @@ def test_trials_are_restored_with_their_candidates(tmp_path: Path) -> None:
     assert (number, query.outcome.accuracy, query.outcome.seconds) == (0, -0.25, 3.0)
 
 
+def test_a_trial_that_is_repeated_after_a_restore_changes_nothing(tmp_path: Path) -> None:
+    """Killed between the outcome and its own checkpoint, Ray trains the architecture again."""
+    searcher = ArchitectureSearcher(Search(tmp_path / "search", method="random"))
+    searcher.suggest("a")
+    searcher.save(str(tmp_path / "state.json"))
+    searcher.on_trial_complete("a", {"accuracy": 0.75, "time_total_s": 3.0})
+    searcher.restore(str(tmp_path / "state.json"))
+    searcher.on_trial_complete("a", {"accuracy": 0.5, "time_total_s": 4.0})
+    (query,) = searcher.search.result.history
+    assert (query.outcome.accuracy, query.outcome.seconds) == (0.75, 3.0)
+
+
 def test_a_recipe_of_the_users_own_is_restored(tmp_path: Path) -> None:
     source = tmp_path / "restored_recipe.py"
     source.write_text("from pyg_nas.predictors import GCNRegressor as Mine\n")
