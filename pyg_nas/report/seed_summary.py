@@ -53,7 +53,8 @@ def write_seeds(folder: Path, seeds: Sequence[int], results: Sequence[SearchResu
     trained = (reached + 1).astype(np.float64)
     quartiles = np.stack([low, middle, high])
     curves = {f"median of {len(seeds)} searches": (trained, quartiles)}
-    chart = regret_chart(curves, fractions, False, thing, goal.heading, goal.larger_is_better)
+    metric = references[0].kind if references[0] and goal.is_accuracy else goal.heading
+    chart = regret_chart(curves, fractions, False, thing, metric, goal.larger_is_better)
     figure = draw_charts([chart], title=chart.title, note=chart.note, size=(6.4, 4.4))
     save_figure(figure, folder / REGRET)
     factor, unit = (100.0, "points") if fractions else (1.0, goal.unit)

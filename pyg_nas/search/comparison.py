@@ -40,6 +40,7 @@ class RegretCurve:
         fractions: Whether accuracies are fractions, so that regret is shown in points.
         thing: What was trained: a cell or a network.
         goal: What cells were compared by.
+        regret_of: What regret is computed from, in words: mean test accuracy.
     """
 
     name: str
@@ -50,6 +51,7 @@ class RegretCurve:
     fractions: bool
     thing: str
     goal: Goal
+    regret_of: str
 
     def at(self, place: float) -> Floats:
         """Return the quartiles after ``place`` trained cells or seconds, ``[3]``."""
@@ -152,7 +154,9 @@ def _curve(name: str, members: Sequence[StoredSearch], by: str) -> RegretCurve:
         are_fractions(search.result.history.accuracies) for search in members
     )
     longest = float(max(place[-1] for place in places))
-    return RegretCurve(name, x, quartiles, len(members), longest, fractions, thing, goal)
+    reference = members[0].result.reference
+    regret_of = goal.name if reference is None else reference.kind
+    return RegretCurve(name, x, quartiles, len(members), longest, fractions, thing, goal, regret_of)
 
 
 def _reached(places: Floats, wanted: Floats | float) -> NDArray[np.int64]:
@@ -180,8 +184,9 @@ def write_search_comparison(folder: Path, curves: Sequence[RegretCurve], by: str
     write_text(folder / "searches.tex", "% needs \\usepackage{booktabs}\n" + table)
     lines = {curve.name: (curve.x, curve.quartiles) for curve in curves}
     goal, thing = curves[0].goal, curves[0].thing
+    metric = curves[0].regret_of if goal.is_accuracy else goal.heading
     chart = regret_chart(
-        lines, _all_fractions(curves), by == "time", thing, goal.heading, goal.larger_is_better
+        lines, _all_fractions(curves), by == "time", thing, metric, goal.larger_is_better
     )
     figure = draw_for_paper([chart], note=chart.note)
     for name in ("searches.pdf", "searches.png"):
@@ -215,8 +220,9 @@ def summary(curves: Sequence[RegretCurve], by: str) -> tuple[str, list[str], lis
             row.append(_median(curve, factor * curve.at(ends[0])))
     caption = (
         f"Regret{f' in {of_regret}' if of_regret else ''} where the shortest search of each method "
-        f"ends: median and quartiles. Regret is how far the answer stays "
-        f"{'below' if goal.larger_is_better else 'above'} the best architecture of the table."
+        f"ends: median and quartiles. Regret is how far the {curves[0].regret_of} of the answer "
+        f"stays {'below' if goal.larger_is_better else 'above'} that of the best architecture of "
+        f"the table."
     )
     return caption, columns, rows
 

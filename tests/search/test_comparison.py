@@ -61,15 +61,20 @@ def test_curves_are_quartiles_over_seeds(folders: list[Path], tmp_path: Path) ->
 
 def test_methods_of_different_length_are_also_compared_at_equal_cost(tmp_path: Path) -> None:
     falling = np.array([[0.01, 0.004, 0.002], [0.02, 0.01, 0.004], [0.03, 0.02, 0.01]])
-    several = RegretCurve("random", np.arange(1.0, 4.0), falling, 3, 5.0, True, "cell", Goal())
+    several = RegretCurve(
+        "random", np.arange(1.0, 4.0), falling, 3, 5.0, True, "cell", Goal(), "test accuracy"
+    )
     middle = falling[[1, 1, 1], :2]
-    one = RegretCurve("local", np.arange(1.0, 3.0), middle, 1, 2.0, True, "cell", Goal())
+    one = RegretCurve(
+        "local", np.arange(1.0, 3.0), middle, 1, 2.0, True, "cell", Goal(), "test accuracy"
+    )
     with undrawn():
         write_search_comparison(tmp_path, [several, one], "runs")
     text = (tmp_path / "searches.tex").read_text()
     assert "method & searches & trained cells & regret & after 2 trained cells" in text
     assert "random & 3 & 3 & 0.400 [0.200, 1.000] & 1.000 [0.400, 2.000]" in text
     assert "local & 1 & 2 & 1.000 & 1.000" in text
+    assert "Regret is how far the test accuracy of the answer stays below that of the best" in text
 
 
 def test_searches_of_one_method_are_named_by_their_differences(

@@ -31,6 +31,7 @@ def test_seeds_of_one_search_are_one_curve(here: Path, capsys: pytest.CaptureFix
     printed = capsys.readouterr().out
     assert printed.count("2 searches, to 10 trained cells; regret ") == 2
     table = (here / "c" / "searches.tex").read_text()
+    assert "how far the mean test accuracy of the answer stays below" in table
     for shown in re.findall(r"regret (\S+ \[\S+ \S+\])", printed):
         assert shown in table
 
