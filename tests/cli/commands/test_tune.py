@@ -72,6 +72,39 @@ def test_a_grid_file_is_tuned_on_the_training_cells(table_path: Path, tmp_path: 
     assert (model.estimator.epochs, model.estimator.learning_rate) == (2, 0.001)
 
 
+FLAT = """
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+
+
+class Flat(RegressorMixin, BaseEstimator):
+    def __init__(self, level=0.5):
+        self.level = level
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.level)
+"""
+
+
+def test_a_rank_correlation_of_equal_predictions_is_explained(
+    table_path: Path, tmp_path: Path
+) -> None:
+    source, grid = tmp_path / "flat_predictor.py", tmp_path / "grid.json"
+    source.write_text(FLAT)
+    grid.write_text('{"level": [0.5, 0.6]}')
+    arguments = [
+        table_path, "--recipe", f"{source}:Flat", "--grid", grid, "--split", 30, "--repeats", 1,
+    ]  # fmt: skip
+    note = "not defined where all predictions of a fold are equal"
+    for metric, noted in (("kendall_tau", True), ("mse", False)):
+        result = run(*arguments, "--metric", metric, "--out", tmp_path / f"{metric}.json")
+        assert result.exit_code == 0, result.output
+        assert (note in " ".join(result.output.split())) == noted
+
+
 def test_the_default_grid_is_the_width_of_every_network() -> None:
     assert width_candidates("best")[0] == {"hidden": 48}
     both = {"classifier__hidden": 320, "regressor__hidden": 320}
