@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 
+from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import ExtraGroup, extended_features, map_blocks
 from pyg_nas.features.graph_features import (
@@ -67,6 +68,9 @@ _LEAST_RATIO = 0.5
 # By cross validation inside training architectures of NAS-Bench-201: 156 for the forest, 78 to
 # 1,563 for the second process: on some data set worse than none at 78 to 350, on none from 469.
 _FOREST_SHARE = 0.3
+# Up to so many cells one thread fits the process in less time than several threads train the
+# networks, and torch's own threads, which wait for each other at every small matrix, are not used.
+_MOST_BESIDE = 5_000
 _PATHS_SHARE, _LEAST_PATHS_CELLS = 0.5, 400
 _EXTRA_GROUPS = {
     group.name: group
@@ -187,21 +191,20 @@ class HybridRegressor(CellRegressor):
         data = LabelledFeatures(features, latent, weights, cells.hashes())
         like = self._fit_prior(cells, labels, data)
         data = replace(data, labels=latent - self._prior_mean(cells))
-        process = GaussianProcess((*GROUPS, *self.extra_features_), random_state=self.random_state)
-        if like is None:
-            process.fit_features(cells.space, data, gradually=True)
-        else:
-            process.fit_features_like(like, data)
-        self.process_ = process
-        self.paths_ = self._fit_paths(cells, data)
         self.networks_ = self._new_networks()
-        if self.networks_ is not None:
+        if self.networks_ is None:
+            alone, by_paths = self._fit_processes(cells, data, like)
+        elif len(cells) > _MOST_BESIDE:
+            alone, by_paths = self._fit_processes(cells, data, like)
             self.networks_.fit_features(cells, data)
+        else:
+            with single_threaded_pool(1) as pool:
+                found = pool.submit(self._fit_processes, cells, data, like)
+                self.networks_.fit_features(cells, data)
+                alone, by_paths = found.result()
         self.forest_ = None
         if cells.space.support.path_operations:
             self.forest_ = FeatureForest(random_state=self.random_state).fit_features(cells, data)
-        alone = self.process_.unseen_residuals(data)
-        by_paths = None if self.paths_ is None else self.paths_.unseen_residuals(data)
         self._set_ratio(data.labels, alone, by_paths, cells.hashes())
         self._unseen = alone, self.process_.loo_std_
         self._calibrate(*self._unseen)
@@ -306,6 +309,26 @@ class HybridRegressor(CellRegressor):
             A process with the hyper-parameters, or None to tune them.
         """
         return None
+
+    def _fit_processes(
+        self, cells: CellArray, data: LabelledFeatures, like: GaussianProcess | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Fit the processes to latent labels; return their unseen residuals, ``[N]`` each.
+
+        Args:
+            cells: ``N`` cells.
+            data: Their features and latent labels.
+            like: A process with the hyper-parameters; None to tune them.
+        """
+        process = GaussianProcess((*GROUPS, *self.extra_features_), random_state=self.random_state)
+        if like is None:
+            process.fit_features(cells.space, data, gradually=True)
+        else:
+            process.fit_features_like(like, data)
+        self.process_ = process
+        self.paths_ = self._fit_paths(cells, data)
+        by_paths = None if self.paths_ is None else self.paths_.unseen_residuals(data)
+        return process.unseen_residuals(data), by_paths
 
     def _fit_paths(self, cells: CellArray, data: LabelledFeatures) -> GaussianProcess | None:
         """Fit the process on path features; None in spaces without these, and to few cells."""

@@ -69,6 +69,20 @@ def test_predicts_in_the_unit_of_the_labels(model: HybridRegressor) -> None:
     )
 
 
+def test_the_process_beside_the_networks_is_that_before_them(
+    model: HybridRegressor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = HybridRegressor(ensemble_size=0, transfer=True).fit(CELLS[:150], Y[:150])
+    np.testing.assert_allclose(model.process_.dual_, alone.process_.dual_, rtol=1e-6, atol=1e-9)
+    monkeypatch.setattr(hybrid, "_MOST_BESIDE", 149)
+    again = HybridRegressor(**model.get_params(deep=False)).fit(CELLS[:150], Y[:150])
+    for found, expected in zip(
+        again.predict(CELLS, return_std=True), model.predict(CELLS, return_std=True), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-8)
+    np.testing.assert_allclose(again.residuals_, model.residuals_, rtol=1e-6, atol=1e-9)
+
+
 def test_order_is_that_of_the_scores(model: HybridRegressor) -> None:
     scores, _ = model.predict_scores(CELLS)
     order = np.argsort(scores)
