@@ -17,7 +17,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.nn.dense_residual import DenseResidualInputs, dense_residual
 from pyg_nas.nn.residual_gnn import ResidualGNN, mask_shapes
-from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor, _width
+from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor, _epochs, _width
 from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.storage.folder import load_model, save_model
 from pyg_nas.predictors.storage.state import read_state, write_state
@@ -170,6 +170,9 @@ def test_fitting_leaves_torchs_global_generator_alone() -> None:
 def test_width_and_epochs_follow_the_number_of_cells() -> None:
     # 32 (N / 172)^(1/3) in steps of 8, and at most 200 epochs for few cells.
     assert [_width(n) for n in (20, 172, 8 * 172, 10**6)] == [32, 32, 64, 128]
+    # 200 (172 / N)^0.3 up to 424 cells, then a steeper fall from the same value, to 60.
+    assert [_epochs(n) for n in (20, 172, 300, 424, 425)] == [200, 200, 169, 153, 153]
+    assert [_epochs(n) for n in (1000, 2000, 10**6)] == [77, 60, 60]
     heard: list[int] = []
     ResidualGNNRegressor(1, hidden=8, progress=lambda epoch, loss: heard.append(epoch)).fit(
         CELLS[:20], Y[:20]
