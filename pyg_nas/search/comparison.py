@@ -16,7 +16,7 @@ from pyg_nas.io.formats.csv_rows import write_csv
 from pyg_nas.io.formats.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
 from pyg_nas.search.goal import Goal
-from pyg_nas.search.search_folder.settings import SearchSettings
+from pyg_nas.search.search_folder.settings import SearchSettings, shown_name
 from pyg_nas.search.search_folder.stored import StoredSearch
 from pyg_nas.visualization.files import save_figure
 from pyg_nas.visualization.plots import draw_for_paper
@@ -84,7 +84,8 @@ def compare_searches(folders: Sequence[Path], by: str = "runs") -> list[RegretCu
             if value != first.settings.subject[key]:
                 name, known, other = first_difference(key, first.settings.subject[key], value)
                 raise SettingsError(
-                    f"{search.folder}: has {name} = {reprlib.repr(other)}, {first.folder} has "
+                    f"{search.folder}: has {shown_name(name)} = {reprlib.repr(other)}, "
+                    f"{first.folder} has "
                     f"{reprlib.repr(known)}; compare searches of one table, label and set of "
                     f"constraints"
                 )

@@ -224,7 +224,7 @@ def test_seconds_are_needed_where_they_are_limited(whole_table: Table) -> None:
 
 def test_a_folder_has_one_search(whole_table: Table, tmp_path: Path) -> None:
     predictor_search(tmp_path, whole_table, n=8)
-    with pytest.raises(SettingsError, match="contains a search with strategy_settings"):
+    with pytest.raises(SettingsError, match="contains a search with start = 8, 9 was req"):
         predictor_search(tmp_path, whole_table, n=9)
     with pytest.raises(SpaceError, match="nowhere"):
         Search(None, "nowhere")

@@ -110,7 +110,7 @@ def test_what_cannot_be_compared_is_refused(folders: list[Path], tmp_path: Path)
     settings["evaluator"]["label"]["run"] = "mean"
     (copy / "settings.json").write_text(json.dumps(settings))
     with pytest.raises(
-        SettingsError, match=r"copy: has evaluator.label.run = 'mean', .*random-0 has 0; compare"
+        SettingsError, match=r"copy: has label run = 'mean', .*random-0 has 0; compare"
     ):
         compare_searches([folders[0], copy])
     (copy / "answer.json").unlink()

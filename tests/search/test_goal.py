@@ -153,7 +153,7 @@ def test_folders_without_the_words_of_their_label_are_resumed(
     new.check_resumes(renamed)
     assert renamed.subject == new.subject
     other = TableEvaluator(table, LabelPolicy("validation_accuracy"))
-    with pytest.raises(SettingsError, match="contains a search with evaluator"):
+    with pytest.raises(SettingsError, match="contains a search with label "):
         SearchSettings.of(RandomSearch(), other, Constraints(), 0, "t.hdf5", 9).check_resumes(
             stored
         )

@@ -34,6 +34,7 @@ RECIPE = "recipe "
 _DEEPEST = 8
 _LABEL_WORDS = {"score", "unit"}
 _OPTIONS = {"budget": "trained in all", "max_seconds": "max_training_time"}
+_EVALUATOR_NAMES = {"cells": "number of cells", "labels_sha256": "digest of the labels"}
 _STRATEGY_OPTIONS = {"n": "start", "k": "refit", "max_seconds": "max_training_time"}
 
 
@@ -140,10 +141,11 @@ class SearchSettings:
                     f"{stored.folder}: contains a search of another space: "
                     f"{space_changes(before, asked)}; choose another folder or the same space"
                 )
-            larger = " or a larger budget" if key == "budget" else ""
+            larger = " or more architectures" if key == "budget" else ""
             name, before, asked = first_difference(key, before, asked)
             raise SettingsError(
-                f"{stored.folder}: contains a search with {name} = {reprlib.repr(before)}, "
+                f"{stored.folder}: contains a search with {shown_name(name)} = "
+                f"{reprlib.repr(before)}, "
                 f"{reprlib.repr(asked)} was requested; choose another folder or the same "
                 f"settings{larger}"
             )
@@ -325,6 +327,19 @@ class SearchSettings:
         if value is not None and (type(value) is not int or value < 0):
             raise SettingsError(f"{self.folder}: {name} {quoted(value)} is not of a search")
         return value
+
+
+def shown_name(path: str) -> str:
+    """Return how a message names a setting, from its keys in nested objects.
+
+    It is the name of the option, or of what the option chooses.
+    """
+    group, _, name = path.partition(".")
+    if group == "strategy_settings":
+        return _STRATEGY_OPTIONS.get(name, name) or "strategy"
+    if group == "evaluator":
+        return _EVALUATOR_NAMES.get(name, name.replace(".", " ")) or group
+    return "architectures in all" if path == "budget" else _OPTIONS.get(path, path)
 
 
 def check_no_model(folder: Path) -> None:

@@ -146,7 +146,7 @@ def test_more_rounds_continue_a_finished_search(
         grown, whole = (tmp_path / out / name for out in ("grown", "whole"))
         assert grown.read_bytes() == whole.read_bytes(), name
     fewer = searched("grown", 1)
-    assert "budget = 38, 34 was requested" in str(fewer.exception)
+    assert "architectures in all = 38, 34 was requested" in str(fewer.exception)
     assert isinstance(fewer.exception, SettingsError)
 
 

@@ -93,11 +93,25 @@ def test_the_files_of_other_programs_are_searched_for_what_is_needed() -> None:
     ("stored", "asked", "message"),
     [
         ({"seed": 1}, {"seed": 2}, "seed = 1, 2 was requested; .* or the same settings$"),
-        ({"budget": 9}, {"budget": 5}, "budget = 9, 5 was requested; .* or a larger budget$"),
+        (
+            {"budget": 9},
+            {"budget": 5},
+            "architectures in all = 9, 5 was requested; .* or more architectures$",
+        ),
         (
             {"evaluator": {"label": {"run": 0, "budget": 4}}},
             {"evaluator": {"label": {"run": 0, "budget": 12}}},
-            "evaluator.label.budget = 4, 12 was requested",
+            "label budget = 4, 12 was requested",
+        ),
+        (
+            {"evaluator": {"cells": 8}},
+            {"evaluator": {"cells": 9}},
+            "number of cells = 8, 9 was requested",
+        ),
+        (
+            {"strategy_settings": {"n": 16}},
+            {"strategy_settings": {"n": 4}},
+            "start = 16, 4 was requested",
         ),
         ({}, {"early_stopping": {"kept": 3}}, "early_stopping = None, {'kept': 3} was requested"),
     ],
