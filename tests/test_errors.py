@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 
+import numpy as np
 import pytest
 
 from pyg_nas import errors
@@ -68,3 +69,7 @@ def test_a_count_is_from_1_to_its_limit() -> None:
     for wrong in (0, 1001):
         with pytest.raises(errors.SettingsError, match=f"at most 1,000, got {wrong}"):
             errors.check_count("runs", wrong, 1000)
+    errors.check_count("seed", np.int64(0), least=0)
+    for other in (2.0, "2", None):
+        with pytest.raises(errors.SettingsError, match="runs must be a whole number, got "):
+            errors.check_count("runs", other)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.compute.device import check_device
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.errors import SettingsError, check_count, quoted
@@ -26,6 +27,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, open_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.callbacks import Callback
+from pyg_nas.io.limits import MOST_SEED
 from pyg_nas.predictors.recipes import NETWORK_RECIPE, resumed_recipe
 from pyg_nas.search.candidate import Candidate
 from pyg_nas.search.constraints import LIMITS, Constraints, restrict
@@ -122,6 +124,8 @@ class Search:
         strategy: Strategy | None = None,
         evaluator: Evaluator | None = None,
     ) -> None:
+        check_count("seed", seed, MOST_SEED, least=0)
+        check_device(device)
         if networks is not None:
             if evaluator is not None or space is not None or domain is not None:
                 raise SettingsError(

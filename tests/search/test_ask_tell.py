@@ -262,6 +262,23 @@ def test_a_callback_receives_what_this_process_tells(whole_table: Table, tmp_pat
     assert "seconds" not in kept.queries[1][1]
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": -1}, "seed must be at least 0 and at most 4,294,967,295, got -1"),
+        ({"seed": "a"}, "seed must be a whole number, got 'a'"),
+        ({"n": 2.5}, "n must be a whole number, got 2.5"),
+        ({"device": "gpu"}, "device 'gpu' must be auto, cpu, cuda or cuda:N"),
+    ],
+)
+def test_invalid_settings_leave_no_folder(
+    given: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Search(tmp_path / "s", **given)
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_folder_remembers_its_space(tmp_path: Path) -> None:
     Search(tmp_path, "nasbench201", method="random").ask(1)
     (pending,) = Search(tmp_path, method="random").pending()
