@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 
-from pyg_nas.compute.threads import single_threaded_pool
+from pyg_nas.compute.threads import single_threaded, single_threaded_pool
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import ExtraGroup, extended_features, map_blocks
 from pyg_nas.features.graph_features import (
@@ -274,7 +275,9 @@ class HybridRegressor(CellRegressor):
             again._first, added = self._first, cells[fitted:]
             self.__dict__.update(again.__dict__)
         if len(added):
-            self._extend(cells, labels, weights, len(added))
+            # Several threads would take as long for so few cells, and longer on a busy machine.
+            with single_threaded() if len(cells) <= _MOST_BESIDE else nullcontext():
+                self._extend(cells, labels, weights, len(added))
         return self
 
     def _extend(
