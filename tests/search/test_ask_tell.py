@@ -193,7 +193,8 @@ def test_workers_that_never_answer_are_replaced(whole_table: Table, tmp_path: Pa
         (0.0, {"accuracy": 0.5}, "named by its id, a whole number, got 0.0"),
         (0, {}, "architecture 0: give the argument `accuracy`, or the argument `failed` if it has"),
         (0, {"accuracy": 0.5, "failed": True}, "it cannot fail and have an accuracy"),
-        (0, {"accuracy": float("nan")}, "architecture 0: accuracy must be a finite number"),
+        (0, {"accuracy": float("nan")}, "number, got nan; give the argument `failed` if it has"),
+        (0, {"accuracy": "0.5"}, "architecture 0: accuracy must be a finite number, got '0.5'$"),
         (0, {"accuracy": 0.5, "seconds": float("inf")}, "seconds must be a finite number"),
     ],
 )

@@ -7,6 +7,7 @@ and a killed process leaves no half record.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -244,7 +245,9 @@ class Ledger(Records):
         try:
             outcome = Outcome(accuracy, seconds, test_accuracy).checked()
         except ValueError as error:
-            raise SettingsError(f"architecture {number}: {error}") from None
+            diverged = isinstance(accuracy, float) and not math.isfinite(accuracy)
+            instead = f"; give {argument('failed')} if it has none" if diverged else ""
+            raise SettingsError(f"architecture {number}: {error}{instead}") from None
         return self.answer(number, outcome)
 
     def _handed(self, number: int) -> Candidate:
