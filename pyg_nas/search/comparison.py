@@ -15,6 +15,7 @@ from pyg_nas.io.files import write_text
 from pyg_nas.io.formats.csv_rows import write_csv
 from pyg_nas.io.formats.latex import latex_table
 from pyg_nas.metrics.regression import are_fractions
+from pyg_nas.search.constraints import Constraints
 from pyg_nas.search.goal import Goal
 from pyg_nas.search.search_folder.settings import SearchSettings, shown_name
 from pyg_nas.search.search_folder.stored import StoredSearch
@@ -41,6 +42,7 @@ class RegretCurve:
         thing: What was trained: a cell or a network.
         goal: What cells were compared by.
         regret_of: What regret is computed from, in words: mean test accuracy.
+        limited: Whether it is against the best architecture within constraints.
     """
 
     name: str
@@ -52,6 +54,7 @@ class RegretCurve:
     thing: str
     goal: Goal
     regret_of: str
+    limited: bool = False
 
     def at(self, place: float) -> Floats:
         """Return the quartiles after ``place`` trained cells or seconds, ``[3]``."""
@@ -157,7 +160,10 @@ def _curve(name: str, members: Sequence[StoredSearch], by: str) -> RegretCurve:
     longest = float(max(place[-1] for place in places))
     reference = members[0].result.reference
     regret_of = goal.name if reference is None else reference.kind
-    return RegretCurve(name, x, quartiles, len(members), longest, fractions, thing, goal, regret_of)
+    limited = members[0].result.constraints != Constraints()
+    return RegretCurve(
+        name, x, quartiles, len(members), longest, fractions, thing, goal, regret_of, limited
+    )
 
 
 def _reached(places: Floats, wanted: Floats | float) -> NDArray[np.int64]:
@@ -222,8 +228,8 @@ def summary(curves: Sequence[RegretCurve], by: str) -> tuple[str, list[str], lis
     caption = (
         f"Regret{f' in {of_regret}' if of_regret else ''} where the shortest search of each method "
         f"ends: median and quartiles. Regret is how far the {curves[0].regret_of} of the answer "
-        f"stays {'below' if goal.larger_is_better else 'above'} that of the best architecture of "
-        f"the table."
+        f"stays {'below' if goal.larger_is_better else 'above'} that of the best architecture "
+        f"{'within the constraints' if curves[0].limited else 'of the table'}."
     )
     return caption, columns, rows
 

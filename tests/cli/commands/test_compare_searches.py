@@ -36,6 +36,16 @@ def test_seeds_of_one_search_are_one_curve(here: Path, capsys: pytest.CaptureFix
         assert shown in table
 
 
+def test_the_caption_states_constraints(here: Path) -> None:
+    limit = ("--max-params", 9_000_000)
+    for number, given in enumerate(((), limit)):
+        command = ("search", "small.hdf5", "--method", "random", "--start", 9, "--refit", 1)
+        assert pyg_nas(*command, *given, "--out", f"run-{number}") == 0
+        assert pyg_nas("compare-searches", f"run-{number}", "--out", f"c-{number}") == 0
+        caption = (here / f"c-{number}" / "searches.tex").read_text()
+        assert ("best architecture within the constraints." in caption) == bool(given)
+
+
 @pytest.mark.parametrize("pattern", ["runs**", "a**/b", "[", "*"])
 def test_a_pattern_without_folders_is_refused(
     pattern: str, here: Path, capsys: pytest.CaptureFixture[str]
