@@ -2,7 +2,9 @@
 
 A frame of cells has one row for each cell, the columns ``hash``, ``operations`` (names, one per
 vertex) and ``edges`` (source, target), and a column for each number. Measured runs have columns
-``METRIC/EPOCHS/RUN/READING``, for example ``validation_accuracy/108/0/end``.
+``METRIC/EPOCHS/RUN/READING``, for example ``validation_accuracy/108/0/end``. ``METRIC`` alone is
+the end of run 0 at the largest official budget of the space, as in a CSV file without epochs:
+frames of searches have ``test_accuracy``.
 """
 
 from __future__ import annotations
@@ -14,12 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import CellError, SettingsError, SpaceError, TableError, needs_extra, quoted
+from pyg_nas.errors import (
+    CellError,
+    SettingsError,
+    SpaceError,
+    TableError,
+    listed,
+    needs_extra,
+    quoted,
+)
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.graphs.registry import find_space
+from pyg_nas.graphs.registry import default_space, find_space
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.spaces.measurements import METRICS, READINGS
+from pyg_nas.spaces.measurements import END, METRICS, READINGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +44,12 @@ def cells_frame(cells: Iterable[Cell], columns: dict[str, Any]) -> pd.DataFrame:
         SettingsError: If pandas is not installed.
     """
     pandas = pandas_module()
-    listed = list(cells)
+    every = list(cells)
     return pandas.DataFrame(
         {
-            "hash": [cell.hash for cell in listed],
-            "operations": [cell.operations for cell in listed],
-            "edges": [cell.edges for cell in listed],
+            "hash": [cell.hash for cell in every],
+            "operations": [cell.operations for cell in every],
+            "edges": [cell.edges for cell in every],
             **columns,
         }
     )
@@ -69,6 +79,9 @@ def read_frame(
 ) -> Table:
     """Return the table of a data frame, the inverse of :func:`table_frame`.
 
+    Frames of searches become tables too; what only the search knows, such as predictions, becomes
+    targets.
+
     Args:
         frame: With the columns ``operations`` and ``edges``; ``hash`` is not needed, and without
             ``trainable_parameters`` they are counted. Other columns of numbers become targets.
@@ -76,12 +89,13 @@ def read_frame(
         about: Description of the measurements.
 
     Raises:
-        TableError: If a column is missing, has no numbers, or the name of a metric without epochs
-            and run, or a row is not a cell of the space.
+        TableError: If a column is missing or has no numbers, two columns are of the same readings,
+            or a row is not a cell of the space.
         SpaceError: If no space has the name.
     """
     if isinstance(space, str):
         space = find_space(space)
+    space = space or default_space()
     for name in ("operations", "edges"):
         if name not in frame.columns:
             raise TableError(f"a data frame of cells needs the column {name!r}")
@@ -93,8 +107,12 @@ def read_frame(
             cells.append(Cell.from_edges(list(edges), list(operations), space))
         except (CellError, SpaceError, TypeError) as error:
             raise TableError(f"row {row} of the data frame: {error}") from None
-    measured = {name: _reading(name) for name in frame.columns}
+    official = space.support.budgets[-1] if space.support.budgets else 1
+    measured = {name: _reading(name, official) for name in frame.columns}
     places = [place for place in measured.values() if place is not None]
+    repeated = [str(name) for name, place in measured.items() if place and places.count(place) > 1]
+    if repeated:
+        raise TableError(f"columns {listed(repeated)} of the data frame are of the same readings")
     budgets = sorted({budget for _, budget, _, _ in places}) or [1]
     runs = 1 + max((run for _, _, run, _ in places), default=0)
     shape = (len(cells), len(budgets), runs, len(READINGS), len(METRICS))
@@ -104,11 +122,6 @@ def read_frame(
         if name in _CELL_COLUMNS:
             continue
         values = _numbers(frame, name)
-        if place is None and name in METRICS:
-            raise TableError(
-                f"column {name!r} of the data frame must have the epochs, the run and the reading "
-                f"in its name, as {name}/108/0/end"
-            )
         if place is None:
             targets[str(name)] = values
         else:
@@ -124,8 +137,10 @@ def read_frame(
     return Table(table.cells, metrics, budgets, described, None, counts, targets)
 
 
-def _reading(name: Any) -> tuple[int, int, int, int] | None:
+def _reading(name: Any, official: int) -> tuple[int, int, int, int] | None:
     """Return metric, budget, run and reading of a column's name; None for any other name."""
+    if name in METRICS:
+        return METRICS.index(name), official, 0, END
     parts = str(name).split("/")
     if len(parts) != 4 or parts[0] not in METRICS or parts[3] not in READINGS:
         return None

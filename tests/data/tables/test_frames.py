@@ -79,6 +79,26 @@ def test_a_search_is_a_frame_of_its_queries(table: Table) -> None:
     np.testing.assert_array_equal(frame["regret"], result.regret)
 
 
+def test_the_frame_of_a_search_becomes_a_table(table: Table) -> None:
+    pytest.importorskip("pandas")
+    result = search(RandomSearch(), TableEvaluator(table), 6)
+    again = Table.from_pandas(result.to_pandas())
+    assert again.cells.hashes().tolist() == [query.cell.hash.encode() for query in result.history]
+    assert again.budgets == (108,)
+    tests = [query.outcome.test_accuracy for query in result.history]
+    np.testing.assert_allclose(again.metrics[:, 0, 0, 1, 3], np.array(tests, dtype=np.float32))
+    np.testing.assert_array_equal(again.targets["accuracy"], result.history.accuracies)
+
+
+def test_a_metric_alone_is_read_as_in_a_csv_file(table: Table) -> None:
+    pytest.importorskip("pandas")
+    frame = table.to_pandas()[["operations", "edges"]].assign(validation_accuracy=0.5)
+    again = Table.from_pandas(frame)
+    assert (again.budgets, again.num_runs) == ((108,), 1)
+    assert (again.metrics[:, 0, 0, 1, 2] == 0.5).all()
+    assert np.isnan(again.metrics).sum() == again.metrics.size - len(table)
+
+
 def test_frames_that_are_no_tables_are_refused_by_name(table: Table) -> None:
     pandas = pytest.importorskip("pandas")
     frame = table.to_pandas()
@@ -86,8 +106,9 @@ def test_frames_that_are_no_tables_are_refused_by_name(table: Table) -> None:
         Table.from_pandas(frame.drop(columns="edges"))
     with pytest.raises(TableError, match="column 'latency' of the data frame must contain numbers"):
         Table.from_pandas(frame.assign(latency="fast"))
-    with pytest.raises(TableError, match="must have the epochs, the run and the reading in its na"):
-        Table.from_pandas(frame.assign(validation_accuracy=0.5))
+    twice = frame.rename(columns={"test_accuracy/12/0/end": "test_accuracy/108/0/end"})
+    with pytest.raises(TableError, match="test_accuracy/108/0/end, test_accuracy of the data fra"):
+        Table.from_pandas(twice.assign(test_accuracy=0.5))
     wrong = pandas.DataFrame({"operations": [["input", "fly", "output"]], "edges": [[(0, 1)]]})
     with pytest.raises(TableError, match=r"row 0 of the data frame: .*fly"):
         Table.from_pandas(wrong)
