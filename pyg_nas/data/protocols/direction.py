@@ -45,7 +45,10 @@ _UNITS = "|".join(_PER_UNIT)
 _SLASH = re.compile(rf"(?<![^\W_])({_UNITS}) ?/|/ ?(?=(?:{_UNITS})\b)", re.IGNORECASE)  # images/s
 _CONNECTORS = {"per", "to", "at", "of", "on", "for", "with", "by", "under", "in", "after"}
 _REVERSED = {"neg", "negative", "minus", "inverse", "inv", "reciprocal"}
-_ONE_MINUS = re.compile(r"(?<![^\W_])1 ?- ?(?=[^\W\d])")  # 1-auc; top1-auc is a gain
+_SPLIT = "(?:(?:train|training|val|valid|validation|test)[ _])?"
+_ONE_MINUS = re.compile(  # 1-auc, val_1-auc; but top-1-accuracy and 1-shot accuracy are gains
+    rf"^({_SPLIT})1 ?- ?(?={_SPLIT}(?:{'|'.join(_COSTS | _GAINS)})(?![^\W_]))", re.IGNORECASE
+)
 _BRACKETS = re.compile(r"[(\[](.*?)[)\]]")
 
 
@@ -69,13 +72,13 @@ def direction(metric: str) -> Direction:
     and ``accuracy (size 32)`` are not. Without one, a name that ends in a unit is a cost, as
     ``raspi4_ms`` or ``raspi4 (mJ)``, and a rate is a gain, as ``images_per_second``. Words such as
     ``neg`` and ``minus`` reverse those after them, as in scikit-learn's
-    ``neg_mean_squared_error``. All other names are taken as gains.
+    ``neg_mean_squared_error`` and in ``1-auc``. All other names are taken as gains.
     """
     # What is in brackets is a condition, unless it is the unit.
     plain = _BRACKETS.sub(
         lambda found: f" {found[1]} " if found[1] in UNIT_SPELLINGS else " ", metric
     )
-    found = _of_words(_words(_SLASH.sub(r"\1 per ", _ONE_MINUS.sub("minus ", plain))))
+    found = _of_words(_words(_SLASH.sub(r"\1 per ", _ONE_MINUS.sub(r"\1minus ", plain))))
     return found or Direction(larger_is_better=True, is_certain=False)
 
 

@@ -22,6 +22,7 @@ from pyg_nas.spaces.measurements import METRICS
         *("neg_log_likelihood", "val_negative_log_likelihood", "energy_per_image"),
         *("sec_per_epoch", "s/epoch", "ms/image", "mJ/inf", "J/img", "W per image"),
         *("one_minus_auc", "1-auc", "1 - accuracy", "val_1-mAP", "inverse_accuracy"),
+        *("1-val_acc", "1-F1", "Test 1 - AUC"),
     ],
 )
 def test_costs(metric: str) -> None:
@@ -38,6 +39,8 @@ def test_costs(metric: str) -> None:
         *("test_neg_mean_squared_error", "accuracy w/o labels", "acc/ms", "energy_efficiency"),
         *("macs_per_second", "gflops_per_watt", "GFLOPs/W", "images/J", "top1", "AP", "top1-acc"),
         *("memory_bandwidth", "inverse_latency", "1 - error", "1-top1_error"),
+        *("top-1-accuracy", "Top_1-Acc", "rank-1-accuracy", "fold_1-accuracy", "top 1 - AP"),
+        *("1-shot accuracy", "5-way 1-shot acc", "1-nn accuracy", "1-epoch accuracy"),
     ],
 )
 def test_gains(metric: str) -> None:
