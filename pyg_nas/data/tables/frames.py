@@ -21,6 +21,8 @@ from pyg_nas.errors import (
     SettingsError,
     SpaceError,
     TableError,
+    argument,
+    first_repeated,
     listed,
     needs_extra,
     quoted,
@@ -89,13 +91,18 @@ def read_frame(
         about: Description of the measurements.
 
     Raises:
-        TableError: If a column is missing or has no numbers, two columns are of the same readings,
-            or a row is not a cell of the space.
+        TableError: If a column is missing, has no numbers or is there twice, two columns are of the
+            same readings, or a row is not a cell of the space.
         SpaceError: If no space has the name.
     """
+    of_another = f"; if it is of another space, give {argument('space')}" if space is None else ""
     if isinstance(space, str):
         space = find_space(space)
     space = space or default_space()
+    if repeated := first_repeated(frame.columns):
+        raise TableError(
+            f"columns of a data frame must differ, {quoted(repeated[0])} is there twice"
+        )
     for name in ("operations", "edges"):
         if name not in frame.columns:
             raise TableError(f"a data frame of cells needs the column {name!r}")
@@ -106,13 +113,13 @@ def read_frame(
         try:
             cells.append(Cell.from_edges(list(edges), list(operations), space))
         except (CellError, SpaceError, TypeError) as error:
-            raise TableError(f"row {row} of the data frame: {error}") from None
+            raise TableError(f"row {row} of the data frame: {error}{of_another}") from None
     official = space.support.budgets[-1] if space.support.budgets else 1
     measured = {name: _reading(name, official) for name in frame.columns}
     places = [place for place in measured.values() if place is not None]
-    repeated = [str(name) for name, place in measured.items() if place and places.count(place) > 1]
-    if repeated:
-        raise TableError(f"columns {listed(repeated)} of the data frame are of the same readings")
+    same = [str(name) for name, place in measured.items() if place and places.count(place) > 1]
+    if same:
+        raise TableError(f"columns {listed(same)} of the data frame are of the same readings")
     budgets = sorted({budget for _, budget, _, _ in places}) or [1]
     runs = 1 + max((run for _, _, run, _ in places), default=0)
     shape = (len(cells), len(budgets), runs, len(READINGS), len(METRICS))

@@ -109,9 +109,28 @@ def test_frames_that_are_no_tables_are_refused_by_name(table: Table) -> None:
     twice = frame.rename(columns={"test_accuracy/12/0/end": "test_accuracy/108/0/end"})
     with pytest.raises(TableError, match="test_accuracy/108/0/end, test_accuracy of the data fra"):
         Table.from_pandas(twice.assign(test_accuracy=0.5))
+    doubled = pandas.concat([frame, frame[["test_accuracy/12/0/end"]]], axis=1)
+    with pytest.raises(TableError, match="must differ, 'test_accuracy/12/0/end' is there twice"):
+        Table.from_pandas(doubled)
     wrong = pandas.DataFrame({"operations": [["input", "fly", "output"]], "edges": [[(0, 1)]]})
-    with pytest.raises(TableError, match=r"row 0 of the data frame: .*fly"):
+    with pytest.raises(TableError, match=r"row 0 of the data frame: .*fly.*give the .* `space`$"):
         Table.from_pandas(wrong)
+    with pytest.raises(TableError, match=r"fly.*maxpool3x3$"):
+        Table.from_pandas(wrong, "nasbench101")
+
+
+def test_the_frame_of_a_search_in_another_space_becomes_a_table() -> None:
+    pytest.importorskip("pandas")
+    own = Search(None, "nasbench201", method="random")
+    empty = Table.from_pandas(own.result.to_pandas(), "nasbench201")
+    assert (len(empty), empty.space.name) == (0, "nasbench201")
+    candidates = own.ask(3)
+    for candidate in candidates:
+        own.tell(candidate.id, accuracy=0.5, test_accuracy=0.4)
+    again = Table.from_pandas(own.result.to_pandas(), "nasbench201")
+    assert again.budgets == (200,)
+    assert again.cells.hashes().tolist() == [c.cell.hash.encode() for c in candidates]
+    np.testing.assert_allclose(again.metrics[:, 0, 0, 1, 3], 0.4)
 
 
 def test_what_is_not_known_of_a_search_is_nan(table: Table) -> None:
