@@ -49,7 +49,7 @@ from pyg_nas.search.outcome import Reference
 from pyg_nas.search.result import SearchResult
 from pyg_nas.search.search_folder.adoption import adopt_records
 from pyg_nas.search.search_folder.folder import SearchFolder
-from pyg_nas.search.search_folder.ledger import Ledger
+from pyg_nas.search.search_folder.ledger import Ledger, check_number
 from pyg_nas.search.search_folder.settings import SETTINGS, SearchSettings
 
 if TYPE_CHECKING:
@@ -251,8 +251,9 @@ class Search:
         """Return the architecture with this ``id``.
 
         Raises:
-            SettingsError: If there is none.
+            SettingsError: If there is none, or ``number`` is not a whole number.
         """
+        check_number(number)
         self.ledger.refresh()
         if not 0 <= number < len(self.ledger.candidates):
             raise SettingsError(
@@ -317,7 +318,7 @@ class Search:
         """Return whether an architecture has an outcome, other than a failure.
 
         Raises:
-            SettingsError: If there is none with this ``id``.
+            SettingsError: If there is none with this ``id``, or it is not a whole number.
         """
         digest = self.candidate(number).cell.hash
         return self.ledger.snapshot().find(digest) is not None

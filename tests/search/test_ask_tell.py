@@ -210,6 +210,26 @@ def test_invalid_answers_change_nothing(
     assert own.pending()
 
 
+@pytest.mark.parametrize("number", ["0", 0.0, None, True])
+def test_an_id_is_a_whole_number(number: Any) -> None:
+    own = Search(None, "nasbench101", method="random")
+    own.ask(2)
+    for look_up in (own.candidate, own.is_told):
+        with pytest.raises(SettingsError, match=f"by its id, a whole number, got {number!r}"):
+            look_up(number)
+
+
+def test_what_is_told_is_told(tmp_path: Path) -> None:
+    own = Search(tmp_path, "nasbench101", method="random")
+    other = Search(tmp_path, method="random")
+    told, failed, pending = ids(own.ask(3))
+    own.tell(told, 0.5)
+    own.tell(failed, failed=True)
+    assert [other.is_told(number) for number in (told, failed, pending)] == [True, False, False]
+    with pytest.raises(SettingsError, match="architecture 999 was never proposed"):
+        other.is_told(999)
+
+
 def test_seconds_are_needed_where_they_are_limited(whole_table: Table) -> None:
     domain = Domain(SMALL, whole_table.cells)
     limit = Constraints(max_seconds=5.0)

@@ -230,7 +230,7 @@ class Ledger(Records):
             if accuracy is not None:
                 raise SettingsError(f"architecture {number}: it cannot fail and have an accuracy")
             return self.fail(number, reason)
-        _check_number(number)
+        check_number(number)
         if accuracy is None:
             raise SettingsError(
                 f"architecture {number}: give {argument('accuracy')}, or {argument('failed')} if "
@@ -251,7 +251,7 @@ class Ledger(Records):
         return self.answer(number, outcome)
 
     def _handed(self, number: int) -> Candidate:
-        _check_number(number)
+        check_number(number)
         if number in range(len(self.candidates)) and self._is_begun(self.candidates[number]):
             return self.candidates[number]
         begun = [candidate.id for candidate in self.candidates if self._is_begun(candidate)]
@@ -274,7 +274,12 @@ class Ledger(Records):
         self._recorded.append((len(self.history) - 1, query))
 
 
-def _check_number(number: object) -> None:
+def check_number(number: object) -> None:
+    """Check the ``id`` of a candidate.
+
+    Raises:
+        SettingsError: If it is no whole number.
+    """
     if isinstance(number, bool) or not isinstance(number, Integral):
         raise SettingsError(
             f"an architecture is named by its id, a whole number, got {quoted(number)}"
