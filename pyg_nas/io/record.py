@@ -67,14 +67,18 @@ def checked_value(
     """Return a JSON value as a type, of which a list may be a tuple and an object a dataclass.
 
     Raises:
-        failure: If it is not of this type; the message names ``what``, the value and the rule.
+        failure: If it is not of this type; the message names the place in ``what``, the value
+            there and the rule.
     """
     try:
         # From JSON: there a list is a tuple too, but True is no number.
         return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        rule = error.errors()[0]["msg"]
-        raise failure(f"{what} is not valid, got {quoted(value)}: {rule}") from None
+        first = error.errors()[0]
+        where = what + "".join(f"[{quoted(key)}]" for key in first["loc"])
+        raise failure(
+            f"{where} is not valid, got {quoted(first['input'])}: {first['msg']}"
+        ) from None
 
 
 @lru_cache(maxsize=64)

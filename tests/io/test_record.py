@@ -53,5 +53,10 @@ def test_what_breaks_a_rule_is_named(values: Any, message: str) -> None:
 def test_json_values_of_a_type() -> None:
     assert checked_value(dict[str, Size], {"a": {"width": 3}}, "sizes") == {"a": Size(3)}
     assert checked_value(tuple[int, int], [1, 2], "pair") == (1, 2)
-    with pytest.raises(ModelError, match=r"pair is not valid, got \[1, True\]: Input should be a"):
+    with pytest.raises(
+        ModelError, match=r"pair\[1\] is not valid, got True: Input should be a valid"
+    ):
         checked_value(tuple[int, int], [1, True], "pair", ModelError)
+    many = {str(width): {"width": width} for width in range(1, 100)}
+    with pytest.raises(SettingsError, match=r"sizes\['70'\]\['width'\] is not valid, got None: "):
+        checked_value(dict[str, Size], {**many, "70": {"width": None}}, "sizes")

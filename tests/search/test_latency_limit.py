@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -105,13 +106,21 @@ def test_what_the_search_expected(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "latencies", ["null", "[]", '{"a": 0.004}', '{"a": {"median": "fast"}}', '{"a": {}}']
+    ("latencies", "place"),
+    [
+        ("null", ""),
+        ("[]", ""),
+        ('{"a": 0.004}', "['a']"),
+        ('{"a": {"median": "fast"}}', "['a']['median']"),
+        ('{"a": {}}', "['a']['median']"),
+    ],
 )
 def test_a_damaged_file_of_measurements_is_refused(
-    folder: Path, measured: dict[str, list[float]], latencies: str
+    folder: Path, measured: dict[str, list[float]], latencies: str, place: str
 ) -> None:
     content = f'{{"processor": {json.dumps(processor_name())}, "latencies": {latencies}}}'
     (folder / FINISH_LATENCY).write_text(content)
-    with pytest.raises(SettingsError, match=r"finish-latency\.json: latencies is not valid, got "):
+    message = re.escape(f"finish-latency.json: latencies{place} is not valid, got ")
+    with pytest.raises(SettingsError, match=message):
         Candidates.of(CELLS, 2, LatencyLimit.read(folder, 0.005), build)
     assert (folder / FINISH_LATENCY).read_text() == content
