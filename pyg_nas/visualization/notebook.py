@@ -19,7 +19,7 @@ _SMALL = '<svg style="max-height:140px;max-width:200px" '
 def figures_html(title: str, figures: Mapping[str, float]) -> str:
     """Return an HTML table with a row for each figure."""
     body = "".join(
-        f"<tr><td>{markup(name.replace('_', ' '))}</td><td>{markup(f'{value:,.4g}')}</td></tr>"
+        f"<tr><td>{markup(name.replace('_', ' '))}</td><td>{markup(_shown(value))}</td></tr>"
         for name, value in figures.items()
     )
     return f"<div><p>{markup(title)}</p><table><tbody>{body}</tbody></table></div>"
@@ -28,8 +28,11 @@ def figures_html(title: str, figures: Mapping[str, float]) -> str:
 def row_html(title: str, cell: Cell, figures: Mapping[str, float | None]) -> str:
     """Return an HTML table of one drawing and the figures that are known."""
     known = {name.replace("_", " "): v for name, v in figures.items() if v is not None}
-    shown = [f"{v:,}" if isinstance(v, int) else f"{v:.4g}" for v in known.values()]
-    return rows_html(title, tuple(known), [(cell, shown)], total=1)
+    return rows_html(title, tuple(known), [(cell, [*map(_shown, known.values())])], total=1)
+
+
+def _shown(figure: float) -> str:
+    return f"{figure:,}" if isinstance(figure, int) else f"{figure:.4g}"
 
 
 def rows_html(

@@ -15,6 +15,7 @@ from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import RandomSearch
+from pyg_nas.visualization.notebook import figures_html
 
 SVG = "{http://www.w3.org/2000/svg}svg"
 HOSTILE = "</td><script>\x1b[31m\u202e\udcff"
@@ -53,6 +54,16 @@ def test_an_open_search_draws_what_it_hands_out_and_what_it_has_found() -> None:
     assert len(list(whole.iter(SVG))) == 1
     assert "Search(memory, 1 pending, SearchResult(1 trained cell" in "".join(whole.itertext())
     assert [candidate.id for candidate in own.pending()] == [second.id]
+
+
+def test_counts_of_figures_are_exact() -> None:
+    shown = ElementTree.fromstring(figures_html("all", {"n": 423_624, "kendall_tau": 0.65512}))
+    assert [cell.text for cell in shown.findall(".//td")] == [
+        "n",
+        "423,624",
+        "kendall tau",
+        "0.6551",
+    ]
 
 
 def test_names_in_a_notebook_stay_text() -> None:
