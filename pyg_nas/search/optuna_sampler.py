@@ -117,10 +117,14 @@ class ArchitectureSampler(BaseSampler):  # type: ignore[misc]
         if state != TrialState.COMPLETE or values is None:
             self.search.tell(number, failed=True, reason=state.name.lower())
             return
+        accuracy = _accuracy(study, values[0])
+        if not math.isfinite(accuracy):  # an exception here would end the study
+            self.search.tell(number, failed=True, reason=f"no finite value, got {values[0]}")
+            return
         start = trial.datetime_start
         # The clock may have been set back meanwhile.
         spent = None if start is None else max(0.0, (datetime.now() - start).total_seconds())
-        self.search.tell(number, _accuracy(study, values[0]), spent)
+        self.search.tell(number, accuracy, spent)
 
     def reseed_rng(self) -> None:
         """Give the other sampler a new random seed; the search shares its own among workers."""

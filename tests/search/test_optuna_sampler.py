@@ -103,6 +103,20 @@ def test_trials_that_diverged_are_pruned(whole_table: Table) -> None:
     assert search.result.failure_reasons == "pruned (1)"
 
 
+def test_a_trial_with_an_infinite_value_is_failed(whole_table: Table) -> None:
+    """Optuna takes it as complete, unlike NaN."""
+    search = make_search(whole_table)
+    sampler = ArchitectureSampler(search)
+
+    def objective(trial: optuna.Trial) -> float:
+        sampler.suggest(trial)
+        return float("inf") if trial.number == 0 else 0.5
+
+    optuna.create_study(direction="minimize", sampler=sampler).optimize(objective, 2)
+    assert search.result.failure_reasons == "no finite value, got inf (1)"
+    assert [query.outcome.accuracy for query in search.result.history] == [-0.5]
+
+
 def test_an_enqueued_trial_may_repeat_an_architecture(whole_table: Table) -> None:
     search = make_search(whole_table)
     sampler = ArchitectureSampler(search)
