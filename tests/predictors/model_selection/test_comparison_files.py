@@ -88,6 +88,7 @@ def test_both_labels_are_stated(tmp_path: Path) -> None:
     assert "compared with" not in latex_text(found)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_paired_differences(tmp_path: Path) -> None:
     write_comparison(tmp_path, made_up())
     rows = rows_of(tmp_path / "differences.csv")
