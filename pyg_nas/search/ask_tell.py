@@ -73,8 +73,9 @@ class Search:
     stopped at any moment and resumed makes the proposals of an uninterrupted one.
 
     Attributes:
-        callback: Receives the figures of each outcome that this process records by ``tell`` or
-            ``report``; for example a logger of :func:`~pyg_nas.io.callbacks.open_logger`.
+        callback: Receives the figures of each outcome, other than a failure, that this process
+            records by ``tell`` or ``report``; for example a logger of
+            :func:`~pyg_nas.io.callbacks.open_logger`.
 
     Args:
         folder: Folder of the search, created if missing; other processes may open it too. None
@@ -404,10 +405,22 @@ def _stored_arguments(folder: SearchFolder, given: dict[str, Any]) -> dict[str, 
 
 
 def _space_of(folder: str | os.PathLike[str] | SearchFolder | None) -> SearchSpace:
-    """Return the space of a search that the folder has, or the default space."""
+    """Return the space of a search that the folder has, or the default space.
+
+    Raises:
+        SettingsError: If the folder's search chooses from a list of networks.
+    """
     if isinstance(folder, SearchFolder):
         return folder.space
-    return SearchFolder.open(folder).space if folder and _is_begun(folder) else default_space()
+    if folder is None or not _is_begun(folder):
+        return default_space()
+    space = SearchFolder.open(folder).space
+    if lists_networks(space):
+        raise SettingsError(
+            f"{os.fspath(folder)}: contains a search of a list of networks; give the argument "
+            f"`networks`, or open it by Search.open"
+        )
+    return space
 
 
 def _is_begun(folder: str | os.PathLike[str] | SearchFolder | None) -> bool:

@@ -72,6 +72,8 @@ def test_candidates_that_were_not_written_are_named_again(tmp_path: Path) -> Non
         SettingsError, match=r"networks.hdf5 is missing: .* name the networks again"
     ):
         Search.open(tmp_path)
+    with pytest.raises(SettingsError, match=r"of a list of networks; give the argument `networks`"):
+        Search(tmp_path)
     assert Search.open(tmp_path, networks=TABLE).ask()
     assert Search.open(tmp_path).pending()
 
