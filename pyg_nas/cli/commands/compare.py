@@ -58,13 +58,16 @@ def compare(
     evaluation_metric: Annotated[
         str | None,
         typer.Option(
-            help="Metric that predictions are compared with, by default that to learn: "
-            "test_accuracy in the published protocols."
+            help="Metric that predictions are compared with, such as test_accuracy; by default "
+            "the one that is learned."
         ),
     ] = None,
     evaluation_run: Annotated[
         str | None,
-        typer.Option(help="Run that predictions are compared with, 0, 1, ..., or mean."),
+        typer.Option(
+            help="Run that predictions are compared with, 0, 1, ... or mean; by default the one "
+            "that is learned."
+        ),
     ] = None,
     jobs: Jobs = 1,
     space: GraphSpace = None,
