@@ -184,8 +184,9 @@ def compare_predictors(
         progress: Called at the beginning and after each fit.
 
     Raises:
-        SettingsError: If a split is not possible on the table, or the folder has a comparison
-            with other settings; or after the fits of all other predictors, if one fails.
+        SettingsError: If a split is not possible on the table, larger values are better of one of
+            the two labels alone, or the folder has a comparison with other settings; or after the
+            fits of all other predictors, if one fails.
     """
     from joblib import delayed
 
@@ -194,6 +195,7 @@ def compare_predictors(
     if settings.evaluation_label == (label or table.default_label):
         settings = replace(settings, evaluation_label=None)
     protocol = settings.protocol(settings.train[0], 0, label).on(table)
+    _check_directions(protocol.training_label(table), protocol.compared_label(table))
     splits = _Splits(table, settings, protocol)
     for train in settings.train:
         splits.of(train, 0)
@@ -236,6 +238,19 @@ def compare_predictors(
     fits = [done[key] for key in wanted]
     labelled = int(np.isfinite(labels).sum())
     return Comparison(settings, protocol, table.space.name, fits, fractions, labelled, notes)
+
+
+def _check_directions(learned: LabelPolicy, compared: LabelPolicy) -> None:
+    """Refuse an accuracy and a cost: the cells that are predicted best would be the worst ones."""
+    if learned.larger_is_better is not compared.larger_is_better:
+        better = [
+            f"{label} ({'larger' if label.larger_is_better else 'smaller'} is better)"
+            for label in (learned, compared)
+        ]
+        raise SettingsError(
+            f"predictors learn {better[0]} and cannot be compared with {better[1]}: the same "
+            f"direction must be better for both labels"
+        )
 
 
 def _fit_missing(
