@@ -307,8 +307,8 @@ def chosen_label(
     label = replace(default, **given)
     if label.metric not in METRICS and (budget, run) != (None, None):
         raise SettingsError(
-            f"--budget and --run choose training runs, and {quoted(label.metric)} is no result of "
-            f"one: they are for {listed(METRICS)}"
+            f"a budget and a run choose training runs, and {quoted(label.metric)} is no result of "
+            f"one: give them with one of {listed(METRICS)}"
         )
     return label
 

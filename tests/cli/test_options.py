@@ -119,7 +119,7 @@ def test_a_direction_that_is_assumed_is_printed(
 @pytest.mark.parametrize(("budget", "run"), [(12, None), (None, "mean")])
 def test_a_target_has_neither_budgets_nor_runs(budget: int | None, run: str | None) -> None:
     assert chosen_label(PAPER_LABEL, "latency", None, None).metric == "latency"
-    message = "--budget and --run choose training runs, and 'latency' is no result of one"
+    message = "a budget and a run choose training runs, and 'latency' is no result of one"
     with pytest.raises(SettingsError, match=message):
         chosen_label(PAPER_LABEL, "latency", budget, run)
 
