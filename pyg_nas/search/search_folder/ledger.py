@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -59,7 +58,7 @@ class Ledger(Records):
         self._max_seconds = max_seconds
         self._lock = threading.RLock()
         self.on_query: Callable[[int, Query], None] | None = None
-        self._recorded: deque[tuple[int, Query]] = deque()
+        self._recorded: list[tuple[int, Query]] = []
         self._asked_file = None if folder is None else SharedLines(folder.path / ASKED)
         self._query_file = None if folder is None else SharedLines(folder.path / QUERIES)
         self.refresh()
@@ -73,11 +72,9 @@ class Ledger(Records):
                 self._read_events(self._asked_file, self.folder.space)
                 self._read_queries(self._query_file, self.folder.space)
             yield
-        while self._recorded:
-            try:
-                place, query = self._recorded.popleft()
-            except IndexError:  # another thread has taken it
-                return
+            # Taken under the lock, so that no other thread calls it, which may have other locks.
+            recorded, self._recorded = self._recorded, []
+        for place, query in recorded:
             if self.on_query is not None:
                 self.on_query(place, query)
 
