@@ -291,7 +291,9 @@ class CellArray(Sequence[Cell]):
         from pyg_nas.graphs.numba_cells import comply
 
         if self._padded is not None:
-            adjacency, operations, _ = self._padded
+            adjacency, operations, sizes = self._padded
+            if sizes.max(initial=0) > self.width:  # edge lists have only the vertices of the arrays
+                return False
             stray = operations != 0
             stray &= ~self.mask
             if stray.any() or (adjacency.size and not 0 <= adjacency.min() <= adjacency.max() <= 1):

@@ -209,6 +209,17 @@ def test_the_first_invalid_row_is_named(
     assert rule in found[1]
 
 
+@pytest.mark.parametrize("size", [-1, 8, 100])
+@pytest.mark.usefixtures("checked_both_ways")
+def test_a_size_that_the_arrays_cannot_have_is_invalid(cells: CellArray, size: int) -> None:
+    """Also of a cell that fills the arrays, whose other numbers comply with all rules."""
+    sizes = cells.num_vertices.copy()
+    row = int(np.argmax(sizes == 7))
+    sizes[row] = size
+    found = CellArray(cells.adjacency, cells.operations, sizes).first_invalid()
+    assert found == (row, "num_vertices must be 2 to 7")
+
+
 def test_too_many_edges_are_invalid() -> None:
     adjacency = np.triu(np.ones((1, 7, 7), dtype=np.int8), 1)
     operations = np.array([[-1, 0, 0, 0, 0, 0, -2]], dtype=np.int8)
