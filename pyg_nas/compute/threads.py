@@ -36,10 +36,8 @@ class _OwnThreads:
     def __exit__(self, *exception: object) -> None:
         with self._lock:
             self._pools -= 1
-            # Each thread of torch has its own setting, but new ones start from the latest.
-            torch.set_num_threads(self._torch)
-            if not self._pools and self._restore is not None:
-                _run_apart(self._restore)
+            if not self._pools:
+                _run_apart(self._remove)
 
     def _limit(self) -> None:
         # Compiled code multiplies with SciPy's BLAS, which must be loaded to be limited.
@@ -52,12 +50,19 @@ class _OwnThreads:
         limits = self._libraries.limit(limits=1, user_api="blas")
         self._restore = limits.restore_original_limits
 
+    def _remove(self) -> None:
+        # Each thread of torch has its own setting, but new ones start from the latest.
+        torch.set_num_threads(self._torch)
+        if self._restore is not None:
+            self._restore()
+
 
 def _run_apart(function: Callable[[], None]) -> None:
     """Run ``function`` in a short-lived thread and wait for it.
 
     While a thread that set a limit lives, threadpoolctl lets no other thread set one, and the
-    last pool may be closed by another thread than the one that opened the first.
+    last pool may be closed by another thread than the one that opened the first. That thread keeps
+    its own setting of torch.
     """
     thread = threading.Thread(target=function)
     thread.start()
@@ -94,11 +99,5 @@ def torch_threads(threads: int) -> Iterator[None]:
 @contextmanager
 def single_threaded() -> Iterator[None]:
     """Make torch and BLAS single-threaded in the calling thread, and restore them afterwards."""
-    before = torch.get_num_threads()
-    try:
-        with _own_threads:
-            torch.set_num_threads(1)
-            yield
-    finally:
-        # The last to be set: closing the limit gives this thread that of the first that opened it.
-        torch.set_num_threads(before)
+    with _own_threads, torch_threads(1):
+        yield

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 
 import pytest
@@ -87,9 +89,19 @@ def test_a_thread_alone_has_its_threads_back_even_after_a_failure() -> None:
         torch.set_num_threads(torch_before)
 
 
-def test_a_thread_of_a_pool_stays_alone_after_it_asked_for_that_itself() -> None:
+@contextmanager
+def pool_of_one() -> Iterator[None]:
+    with single_threaded_pool(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 1
+        yield
+
+
+@pytest.mark.parametrize("inner", [single_threaded, pool_of_one])
+def test_a_thread_stays_alone_after_it_asked_for_that_again(
+    inner: Callable[[], AbstractContextManager[None]],
+) -> None:
     def ask() -> int:
-        with single_threaded():
+        with inner():
             pass
         return torch.get_num_threads()
 
@@ -98,6 +110,10 @@ def test_a_thread_of_a_pool_stays_alone_after_it_asked_for_that_itself() -> None
     try:
         with single_threaded_pool(1) as pool:
             assert pool.submit(ask).result() == 1
+            assert torch.get_num_threads() == 3
+        with single_threaded():
+            assert ask() == 1
+        assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
 
