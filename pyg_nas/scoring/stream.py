@@ -7,7 +7,7 @@ beside the output until all are there: an interrupted run resumes, and no block 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -92,14 +92,14 @@ def _score_missing(
 
     def calls() -> Iterator[tuple[int, Block, float | None, Opened | None]]:
         nonlocal count, total
-        for number, (block, is_scored, read) in enumerate(opened):
+        for number, (block, is_scored, architectures) in enumerate(opened):
             count, total = number + 1, block.row + len(block)
             if not is_scored:
                 bound = float(leading.max()) if len(leading) == task.top else None
-                yield number, block, bound, read
+                yield number, block, bound, architectures
 
     lost = []
-    with closing(workers.run(score_block, task, calls())) as results:
+    with closing(opened), closing(workers.run(score_block, task, calls())) as results:
         for (number, block, *_), columns in results:
             if isinstance(columns, WorkerDiedError):
                 lost.append((block.row, columns))
@@ -121,8 +121,8 @@ def _score_missing(
 
 def _opened(
     task: ScoringTask, blocks: Iterable[Block], parts: Parts, here: bool
-) -> Iterator[tuple[Block, bool, Opened | None]]:
-    """Yield blocks, whether they are scored, and in this process the others' architectures."""
+) -> Generator[tuple[Block, bool, Opened | None], None, None]:
+    """Yield blocks, whether they are scored, and the others' architectures if scored here."""
     seen = SeenCells()
     for number, block in enumerate(blocks):
         is_scored = parts.has(number, _short(block))

@@ -53,7 +53,7 @@ def test_a_caller_that_stops_does_not_wait_for_the_next_item() -> None:
     ahead = read_ahead(items())
     assert next(ahead) == 1
     assert begun.wait(10)
-    ahead.close()  # type: ignore[attr-defined]
+    ahead.close()
     assert not closed.is_set()
     release.set()
     assert closed.wait(10)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -143,6 +145,56 @@ def test_streams_with_repeats_have_the_scores_of_the_network(
     found = [score for _, score, _ in rows(tmp_path / "s.csv")]
     np.testing.assert_allclose(found, np.array(expected)[chosen], atol=1e-6)
     assert len(set(found)) == len(set(chosen.tolist()))
+
+
+class Spread(Counting):
+    """Predicts a standard deviation too."""
+
+    provides_std = True
+
+    def predict(self, cells: CellArray, return_std: bool = False) -> Any:
+        assert return_std
+        return super().predict(cells), cells.num_vertices / 8
+
+
+@pytest.mark.parametrize("top", [None, 7])
+def test_the_best_of_cells_that_come_again_have_their_std_also_if_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: int | None
+) -> None:
+    monkeypatch.setattr("pyg_nas.scoring.seen.FEWEST_COMPILED", 2)
+    chosen = np.random.default_rng(2).integers(0, len(CELLS), 90)
+
+    def source(stop: int) -> Iterator[Block]:
+        for block in stored_blocks(Architectures(CELLS[chosen]), size=10):
+            if block.row == stop:
+                raise KeyboardInterrupt
+            yield block
+
+    estimator, out = Spread(tmp_path), tmp_path / "s.csv"
+    with pytest.raises(KeyboardInterrupt):
+        score_stream(ScoringTask(estimator, top=top), source(40), out)
+    score_stream(ScoringTask(estimator, top=top), source(90), out)
+    order = np.argsort(-CELLS.num_edges[chosen], kind="stable")[:top] if top else range(90)
+    with out.open(newline="") as file:
+        found = [(int(r["row"]), float(r["mean"]), float(r["std"])) for r in csv.DictReader(file)]
+    sizes = CELLS.num_vertices
+    assert found == [(i, EDGES[chosen[i]], sizes[chosen[i]] / 8) for i in order]
+
+
+def test_the_threads_that_read_end_with_a_failure(tmp_path: Path) -> None:
+    """Also while the error is kept, with the frames that it passed."""
+
+    def predict(cells: CellArray) -> None:
+        raise SettingsError("stopped")
+
+    before = set(threading.enumerate())
+    estimator = SimpleNamespace(predict=predict)
+    with pytest.raises(SettingsError, match="stopped") as kept:
+        score_stream(ScoringTask(estimator), blocks(), tmp_path / "s.csv")
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert kept.value.__traceback__ is not None
 
 
 class Preparing(Counting):
