@@ -193,11 +193,10 @@ class HybridRegressor(CellRegressor):
         like = self._fit_prior(cells, labels, data)
         data = replace(data, labels=latent - self._prior_mean(cells))
         self.networks_ = self._new_networks()
-        if self.networks_ is None:
+        if self.networks_ is None or len(cells) > _MOST_BESIDE:
             alone, by_paths = self._fit_processes(cells, data, like)
-        elif len(cells) > _MOST_BESIDE:
-            alone, by_paths = self._fit_processes(cells, data, like)
-            self.networks_.fit_features(cells, data)
+            if self.networks_ is not None:
+                self.networks_.fit_features(cells, data)
         else:
             with single_threaded_pool(1) as pool:
                 found = pool.submit(self._fit_processes, cells, data, like)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import norm
 from sklearn.exceptions import NotFittedError
 
@@ -81,6 +83,37 @@ def test_the_process_beside_the_networks_is_that_before_them(
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-8)
     np.testing.assert_allclose(again.residuals_, model.residuals_, rtol=1e-6, atol=1e-9)
+
+
+class Stopped(BaseException):
+    """Raised where a user stops a fit, as KeyboardInterrupt is."""
+
+
+@pytest.mark.parametrize("failing", ["process", "progress"])
+def test_an_error_of_either_thread_ends_the_fit(
+    failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The networks are trained in the caller's thread, which receives the progress."""
+    callers: list[threading.Thread] = []
+
+    def progress(epoch: int, loss: float) -> None:
+        callers.append(threading.current_thread())
+        if failing == "progress":
+            raise Stopped
+
+    def fails(self: HybridRegressor, *arguments: Any) -> None:
+        assert threading.current_thread() is not threading.main_thread()
+        raise Stopped
+
+    if failing == "process":
+        monkeypatch.setattr(HybridRegressor, "_fit_processes", fails)
+    threads, torch_threads = set(threading.enumerate()), torch.get_num_threads()
+    regressor = HybridRegressor(ensemble_size=1, hidden=8, epochs=3, progress=progress)
+    with pytest.raises(Stopped):
+        regressor.fit(CELLS[:40], Y[:40])
+    assert callers == [threading.current_thread()] * (3 if failing == "process" else 1)
+    assert set(threading.enumerate()) == threads
+    assert torch.get_num_threads() == torch_threads
 
 
 def test_order_is_that_of_the_scores(model: HybridRegressor) -> None:
