@@ -170,8 +170,10 @@ def main() -> None:
     sources = {} if arguments.short else by_source(LENGTHS[0])
     larger = {} if arguments.short else measured(min(LARGER_CELLS, arguments.longest), "larger")
     calculated = {}
-    first, second = list(found)[-2:]
-    if first >= NUM_NASBENCH101_CELLS:  # all drawings were seen: each further cell costs the same
+    # Those in which all drawings were seen: each further cell costs the same.
+    long = [length for length in found if length >= NUM_NASBENCH101_CELLS]
+    if len(long) > 1:
+        first, second = long[-2:]
         per_cell = (found[second]["seconds"] - found[first]["seconds"]) / (second - first)
         calculated[FAR] = found[second]["seconds"] + per_cell * (FAR - second)
         print(f"calculated for {FAR:,}: {calculated[FAR] / 3600:.1f} h on this machine")
