@@ -51,7 +51,10 @@ def compiled_enabled() -> bool:
 
 
 def compiled_loaded(count: int) -> bool:
-    """Whether compiled code saves time for ``count`` cells although loading Numba would not pay."""
+    """Whether to use compiled code that saves less time than the import of Numba takes.
+
+    That is where Numba is imported already, and ``count`` cells are enough to load the code.
+    """
     return count >= FEWEST_COMPILED and "numba" in sys.modules and compiled_enabled()
 
 
