@@ -75,7 +75,8 @@ class Search:
     Attributes:
         callback: Receives the figures of each outcome, other than a failure, that this process
             records by ``tell`` or ``report``; for example a logger of
-            :func:`~pyg_nas.io.callbacks.open_logger`.
+            :func:`~pyg_nas.io.callbacks.open_logger`. Its ``on_end`` is called by the user, who
+            alone knows the end.
 
     Args:
         folder: Folder of the search, created if missing; other processes may open it too. None
