@@ -35,7 +35,7 @@ def comply(graphs: RaggedGraphs, space: SearchSpace, most: int) -> bool:
         space: Their space.
         most: Vertices that a graph may have.
     """
-    if most > _MOST_IN_BITS:
+    if most > _MOST_IN_BITS or not _within(graphs):
         return False
     terminals = bool(space.terminals)
     rules = _CellRules(
@@ -55,6 +55,15 @@ def comply(graphs: RaggedGraphs, space: SearchSpace, most: int) -> bool:
             one_type(graphs.edges),
             rules,
         )
+    )
+
+
+def _within(graphs: RaggedGraphs) -> bool:
+    """Whether pointers stay within their arrays: compiled code would read other memory."""
+    lists = (graphs.vertex_ptr, graphs.operations), (graphs.edge_ptr, graphs.edges.T)
+    return all(
+        ptr[0] == 0 and ptr[-1] == len(values) and (np.diff(ptr) >= 0).all()
+        for ptr, values in lists
     )
 
 

@@ -53,6 +53,17 @@ def test_too_many_vertices_or_edges_do_not_comply() -> None:
     assert not comply(cells.ragged, replace(cells.space, max_edges=8), 7)
 
 
+@pytest.mark.parametrize("name", ["vertex_ptr", "edge_ptr"])
+@pytest.mark.parametrize("change", [[0, 0, 1], [-1, 0, 0], [0, 10**12, 0]])
+def test_pointers_beyond_the_arrays_do_not_comply(name: str, change: list[int]) -> None:
+    from pyg_nas.graphs.numba_cells import comply
+
+    space = SearchSpace("loose", ("a",), max_vertices=3, max_edges=3)
+    graphs = RaggedGraphs.of_lists([np.zeros(3, int)] * 2, [np.array([[0], [1]])] * 2)
+    assert comply(graphs, space, 3)
+    assert not comply(replace(graphs, **{name: getattr(graphs, name) + change}), space, 3)
+
+
 @pytest.mark.parametrize("vertices", [64, 65])
 def test_cells_of_more_vertices_than_bits_are_left_to_array_calls(vertices: int) -> None:
     from pyg_nas.graphs.numba_cells import comply
