@@ -239,6 +239,16 @@ class CellArray(Sequence[Cell]):
         """SHA-256 of space and graphs: equal for equal cells, wherever they come from."""
         return sha256(repr(self.space).encode() + self.ragged.digest()).digest()
 
+    @cached_property
+    def distinct(self) -> tuple[CellArray, Ints | slice]:
+        """The different drawings in the order of their first appearance, and the index of each
+        cell's drawing among them, ``[N]``: a slice of all where they are the cells themselves."""
+        if not self.space.support.is_whole(self):
+            first, numbers = self.ragged.numbered()
+            if len(first) < len(self):
+                return self[first], numbers
+        return self, slice(None)
+
     def hashes(self) -> NDArray[np.bytes_]:
         """Return the hashes of all cells, ``S32 [N]``, computed once."""
         return self._hashes

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.compute.splitmix import GOLDEN, mix
+
 Ints = NDArray[np.int64]
 Ids = NDArray[Any]  # whole numbers of any width
 
@@ -56,6 +58,45 @@ class RaggedGraphs:
         for array in (self.vertex_ptr, self.operations, self.edge_ptr, self.edges):
             content.update(np.ascontiguousarray(array, dtype="<i4").data)
         return content.digest()
+
+    def numbered(self) -> tuple[Ints, Ints]:
+        """Number the different graphs in the order of their first appearance.
+
+        Returns:
+            The first graph of each number, ``[n]``; the number of each graph, ``[N]``.
+        """
+        keys = self._keys()
+        _, first, found = np.unique(keys, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        number = np.empty_like(order)
+        number[order] = np.arange(len(order))
+        first, numbers = first[order], number[found]
+        again = np.flatnonzero(first[numbers] != np.arange(len(self)))
+        # Different graphs have equal keys nearly never; then each is taken as different.
+        if not self.take(again).equals(self.take(first[numbers[again]])):
+            return np.arange(len(self)), np.arange(len(self))
+        return first, numbers
+
+    def equals(self, other: RaggedGraphs) -> bool:
+        """Whether the graphs and their order are equal; integer types may differ."""
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("vertex_ptr", "operations", "edge_ptr", "edges")
+        )
+
+    def _keys(self) -> NDArray[np.uint64]:
+        """Return a key of each graph ``[N]``, equal for equal graphs."""
+        place = np.arange(len(self.operations)) - np.repeat(
+            self.vertex_ptr[:-1], np.diff(self.vertex_ptr)
+        )
+        parts = ((place, self.operations, self.vertex_ptr), (*self.edges, self.edge_ptr))
+        keys = np.zeros(len(self), dtype=np.uint64)
+        for one, two, ptr in parts:
+            # Sums that overflow are still equal for equal graphs.
+            values = one.astype(np.uint64) * GOLDEN + two.astype(np.uint64)
+            sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mix(values))])
+            keys = mix(keys + sums[ptr[1:]] - sums[ptr[:-1]])
+        return keys
 
     def take(self, rows: Any) -> RaggedGraphs:
         """Return some graphs: a slice, mask or index array of rows."""

@@ -447,10 +447,19 @@ class HybridRegressor(CellRegressor):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return latent labels ``[N]`` and the process' standard deviations (zeros if not asked).
 
+        Equal cells have equal ones: each is computed once. Matrix products of some libraries have
+        other last bits in other rows, and cells that compute the same would not be tied.
+
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
-        cells = cells_to_predict(self, X)
+        cells, places = cells_to_predict(self, X).distinct
+        latent, stds = self._scores_once(cells, with_std)
+        return latent[places], stds[places]
+
+    def _scores_once(
+        self, cells: CellArray, with_std: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         latent, stds = np.empty(len(cells)), np.empty(len(cells))
 
         def predict_block(rows: slice, block: CellArray, features: CellFeatures) -> None:

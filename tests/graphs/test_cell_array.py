@@ -368,3 +368,13 @@ def test_graphs_of_5000_vertices_are_arrays_like_any_other() -> None:
     operations[0] = (operations[0] + 1) % 200
     assert Cell.from_edges(moved.edges, operations, space).hash != moved.hash
     assert cells._padded is None
+
+
+def test_different_drawings_and_their_places(cells: CellArray) -> None:
+    repeated = CellArray.concatenate([cells[:3], cells[1:2], cells[:1]])
+    drawings, places = repeated.distinct
+    assert drawings == cells[:3]
+    assert drawings[places] == repeated
+    assert cells[:3].distinct[0] == cells[:3]
+    whole = cells.space.support.cells()
+    assert whole.distinct[0] is whole

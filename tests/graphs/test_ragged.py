@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pyg_nas.graphs.ragged import RaggedGraphs, adjacency_lists, pointers
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
@@ -33,3 +34,31 @@ def test_neighbours_of_each_vertex() -> None:
     successors, predecessors = adjacency_lists([(0, 2), (0, 1), (1, 2)], 4)
     assert successors == [[2, 1], [2], [], []]
     assert predecessors == [[], [0], [0, 1], []]
+
+
+def test_equal_graphs_have_one_number() -> None:
+    cells = nasbench101_cells()[np.random.default_rng(0).integers(0, 300, 1_000)]
+    contents = [(tuple(cell.operation_ids), cell.edge_index.tobytes()) for cell in cells]
+    places = {content: index for index, content in enumerate(dict.fromkeys(contents))}
+    first, numbers = cells.ragged.numbered()
+    assert numbers.tolist() == [places[content] for content in contents]
+    assert first.tolist() == [contents.index(content) for content in places]
+
+
+def test_graphs_of_equal_keys_that_differ_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = nasbench101_cells()[[5, 6, 5]].ragged
+    assert graphs.numbered()[1].tolist() == [0, 1, 0]
+    monkeypatch.setattr(RaggedGraphs, "_keys", lambda graphs: np.zeros(len(graphs), np.uint64))
+    assert graphs.numbered()[1].tolist() == [0, 1, 2]
+
+
+def test_graphs_without_vertices_or_edges_are_numbered() -> None:
+    none = np.empty(0, dtype=np.int64)
+    graphs = RaggedGraphs(
+        np.array([0, 1, 1, 2, 2]),
+        np.array([3, 3]),
+        np.zeros(5, dtype=np.int64),
+        np.stack([none, none]),
+    )
+    assert graphs.numbered()[1].tolist() == [0, 1, 0, 1]
+    assert [part.tolist() for part in graphs.take(none).numbered()] == [[], []]

@@ -647,3 +647,21 @@ def test_a_model_with_other_groups_of_features_is_refused(
     getattr(other, part).groups = (*GROUPS, TRANSFER_GROUP)
     with pytest.raises(ModelError, match=message):  # saved as it would be read
         save_model(other, tmp_path / "m")
+
+
+@pytest.mark.parametrize("members", [0, 1])
+def test_equal_cells_are_tied_wherever_they_stand(members: int) -> None:
+    """Also where the last bits of a matrix product depend on the row."""
+    space = NASBENCH201.support.cells()
+    train, y = space[:60], np.random.default_rng(0).normal(size=64)
+    model = HybridRegressor(ensemble_size=members, hidden=24, epochs=2).fit(train, y[:60])
+    rows = np.random.default_rng(1).integers(0, 700, 2_500)
+    for _ in range(2):
+        for numbers in (model.predict(space[rows]), *model.predict(space[rows], return_std=True)):
+            by_row = np.zeros(700)
+            by_row[rows] = numbers
+            np.testing.assert_array_equal(by_row[rows], numbers)
+        np.testing.assert_allclose(
+            model.predict(space[rows]), model.predict(space[:700])[rows], atol=1e-6
+        )
+        model.update(space[60:64], y[60:])
