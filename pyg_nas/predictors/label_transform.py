@@ -148,8 +148,9 @@ class LabelTransform:
         for start in range(0, len(latent), _STD_CHUNK):
             part = slice(start, start + _STD_CHUNK)
             values = self.inverse(latent[part, None] + std[part, None] * NORMAL_NODES)
-            centred = values - (values @ NORMAL_WEIGHTS)[:, None]
-            found[part] = np.sqrt(centred**2 @ NORMAL_WEIGHTS)
+            # Sums of rows, as the last bits of a matrix product may depend on the row.
+            means = (values * NORMAL_WEIGHTS).sum(axis=1, keepdims=True)
+            found[part] = np.sqrt(((values - means) ** 2 * NORMAL_WEIGHTS).sum(axis=1))
         return found
 
     def _lines(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
