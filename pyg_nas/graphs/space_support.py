@@ -122,6 +122,11 @@ class SpaceSupport:
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
 
+    @property
+    def largest_budget(self) -> int:
+        """The largest official budget, of measurements that name none; 1 if there is none."""
+        return self.budgets[-1] if self.budgets else 1
+
     def cache(self, kind: type[C]) -> C:
         """Return the space's one object of a class, made without arguments when first asked for.
 

@@ -174,7 +174,7 @@ def _read(path: Path, space: SearchSpace) -> _Rows:
             f"{path}: line 1: column {header.index('') + 1} has no name; if it is the index of a "
             f"data frame, write it without: to_csv(..., index=False)"
         )
-    default = space.support.budgets[-1] if space.support.budgets else 1
+    default = space.support.largest_budget
     places: dict[str, int] = {}
     canonical: dict[str, int] = {}
     keys = array("q")

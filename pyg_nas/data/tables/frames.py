@@ -114,8 +114,8 @@ def read_frame(
             cells.append(Cell.from_edges(list(edges), list(operations), space))
         except (CellError, SpaceError, TypeError) as error:
             raise TableError(f"row {row} of the data frame: {error}{of_another}") from None
-    official = space.support.budgets[-1] if space.support.budgets else 1
-    measured = {name: _reading(name, official) for name in frame.columns}
+    largest = space.support.largest_budget
+    measured = {name: _reading(name, largest) for name in frame.columns}
     places = [place for place in measured.values() if place is not None]
     same = [str(name) for name, place in measured.items() if place and places.count(place) > 1]
     if same:
@@ -144,10 +144,10 @@ def read_frame(
     return Table(table.cells, metrics, budgets, described, None, counts, targets)
 
 
-def _reading(name: Any, official: int) -> tuple[int, int, int, int] | None:
+def _reading(name: Any, largest: int) -> tuple[int, int, int, int] | None:
     """Return metric, budget, run and reading of a column's name; None for any other name."""
     if name in METRICS:
-        return METRICS.index(name), official, 0, END
+        return METRICS.index(name), largest, 0, END
     parts = str(name).split("/")
     if len(parts) != 4 or parts[0] not in METRICS or parts[3] not in READINGS:
         return None
