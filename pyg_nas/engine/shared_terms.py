@@ -149,7 +149,7 @@ def _similar_together(graphs: RaggedGraphs, space: SearchSpace) -> Ints:
     left than in the other orders that were tried: by operations first, by edges, by vertices.
     """
     starts = graphs.vertex_ptr[:-1]
-    place = np.arange(len(graphs.operations)) - np.repeat(starts, np.diff(graphs.vertex_ptr))
+    place = graphs.vertex_place
     sources = np.repeat(starts, np.diff(graphs.edge_ptr)) + graphs.edges[0]
     degree = np.bincount(sources, minlength=len(place))
     column = graphs.operations.astype(np.int64) - space.first_id

@@ -48,6 +48,13 @@ class RaggedGraphs:
         return np.repeat(np.arange(len(self)), np.diff(self.vertex_ptr))
 
     @property
+    def vertex_place(self) -> Ints:
+        """The number of each vertex within its graph, ``[V]``."""
+        return np.arange(len(self.operations)) - np.repeat(
+            self.vertex_ptr[:-1], np.diff(self.vertex_ptr)
+        )
+
+    @property
     def edge_graph(self) -> Ints:
         """The graph of each edge, ``[E]``."""
         return np.repeat(np.arange(len(self)), np.diff(self.edge_ptr))
@@ -86,10 +93,8 @@ class RaggedGraphs:
 
     def _keys(self) -> NDArray[np.uint64]:
         """Return a key of each graph ``[N]``, equal for equal graphs."""
-        place = np.arange(len(self.operations)) - np.repeat(
-            self.vertex_ptr[:-1], np.diff(self.vertex_ptr)
-        )
-        parts = ((place, self.operations, self.vertex_ptr), (*self.edges, self.edge_ptr))
+        vertices = self.vertex_place, self.operations, self.vertex_ptr
+        parts = (vertices, (*self.edges, self.edge_ptr))
         keys = np.zeros(len(self), dtype=np.uint64)
         for one, two, ptr in parts:
             # Sums that overflow are still equal for equal graphs.
@@ -153,10 +158,8 @@ class RaggedGraphs:
         """Return adjacency int8 ``[N, width, width]`` and operations ``[N, width]``."""
         adjacency = np.zeros((len(self), width, width), dtype=np.int8)
         operations = np.zeros((len(self), width), dtype=self.operations.dtype)
-        vertex_graph, edge_graph = self.vertex_graph, self.edge_graph
-        adjacency[edge_graph, self.edges[0], self.edges[1]] = 1
-        position = np.arange(len(self.operations)) - self.vertex_ptr[vertex_graph]
-        operations[vertex_graph, position] = self.operations
+        adjacency[self.edge_graph, self.edges[0], self.edges[1]] = 1
+        operations[self.vertex_graph, self.vertex_place] = self.operations
         return adjacency, operations
 
 
