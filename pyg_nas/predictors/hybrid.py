@@ -69,10 +69,10 @@ _LEAST_RATIO = 0.5
 # By cross validation inside training architectures of NAS-Bench-201: 156 for the forest, 78 to
 # 1,563 for the second process: on some data set worse than none at 78 to 350, on none from 469.
 _FOREST_SHARE = 0.3
+_PATHS_SHARE, _LEAST_PATHS_CELLS = 0.5, 400
 # Up to so many cells one thread fits the process in less time than several threads train the
 # networks, and torch's own threads, which wait for each other at every small matrix, are not used.
 _MOST_BESIDE = 5_000
-_PATHS_SHARE, _LEAST_PATHS_CELLS = 0.5, 400
 _EXTRA_GROUPS = {
     group.name: group
     for group in (
