@@ -115,16 +115,10 @@ def test_what_code_does_not_refer_to_does_not_count() -> None:
     assert text == describe(_keep(module.replace("1", "2")))
 
 
-def test_an_object_of_a_library_that_cannot_be_pickled_counts_by_its_class() -> None:
-    module = "from rich.console import Console\nc = Console(width=5)\ndef keep(d): return c"
-    assert describe(_keep(module)) == describe(_keep(module.replace("5", "6")))
-
-
 def test_a_closure_whose_variable_is_not_bound_yet() -> None:
     def keep(graph: Data) -> bool:
         return bool(graph.y > limit)
 
     before = describe(keep)
     limit = 0.9
-    assert "cell: empty" in before
     assert describe(keep) != before
