@@ -98,9 +98,9 @@ def _warn_unstored() -> None:
     )
 
 
-def one_type(array: Integers) -> NDArray[np.int64]:
-    """Return integers in 64 bits, C order and read-only: Numba compiles again for other arrays."""
-    given: NDArray[np.int64] = np.ascontiguousarray(array, dtype=np.int64).view()
+def one_type(array: Integers, dtype: type[np.integer[Any]] = np.int64) -> NDArray[Any]:
+    """Return integers in C order, of a type and read-only, for Numba compiles again for others."""
+    given: NDArray[Any] = np.ascontiguousarray(array, dtype=dtype).view()
     given.flags.writeable = False
     return given
 

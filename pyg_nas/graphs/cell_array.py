@@ -141,6 +141,11 @@ class CellArray(Sequence[Cell]):
         return self._space
 
     @property
+    def is_padded(self) -> bool:
+        """Whether the cells are padded arrays now; else they are edge lists alone."""
+        return self._padded is not None
+
+    @property
     def adjacency(self) -> NDArray[np.int8]:
         """int8 ``[N, V, V]``, padded with zeros; needs much memory for large graphs."""
         return self._as_padded[0]
@@ -287,28 +292,17 @@ class CellArray(Sequence[Cell]):
 
     def first_invalid(self) -> tuple[int, str] | None:
         """Return the index of the first row that is not a canonical cell, and why, or None."""
-        if compiled_loaded(len(self)) and self._complies():
-            return self.space.support.first_invalid(self)
+        if compiled_loaded(len(self)):
+            from pyg_nas.graphs.numba_cells import comply
+
+            if comply(self):
+                return self.space.support.first_invalid(self)
         found: tuple[int, str] | None = None
         for rule, broken in self._broken_rules():
             index = int(np.argmax(broken)) if broken.any() else None
             if index is not None and (found is None or index < found[0]):
                 found = (index, rule)
         return self.space.support.first_invalid(self) if found is None else found
-
-    def _complies(self) -> bool:
-        """Whether compiled code finds that no row breaks a rule."""
-        from pyg_nas.graphs.numba_cells import comply
-
-        if self._padded is not None:
-            adjacency, operations, sizes = self._padded
-            if sizes.max(initial=0) > self.width:  # edge lists have only the vertices of the arrays
-                return False
-            stray = operations != 0
-            stray &= ~self.mask
-            if stray.any() or (adjacency.size and not 0 <= adjacency.min() <= adjacency.max() <= 1):
-                return False
-        return comply(self.ragged, self.space, min(self.width, self.space.max_vertices))
 
     def _broken_rules(self) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Yield every rule and the rows that break it, ``[N]``."""

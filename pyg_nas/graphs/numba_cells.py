@@ -1,14 +1,16 @@
-"""Compiled check of many small cells, in a third of the time of array calls."""
+"""Compiled check of many small cells, in less time than array calls need."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pyg_nas.compute.jit import Integers, compiled, one_type
 from pyg_nas.graphs.ragged import RaggedGraphs
-from pyg_nas.graphs.search_space import SearchSpace
+
+if TYPE_CHECKING:
+    from pyg_nas.graphs.cell_array import CellArray
 
 _MOST_IN_BITS = 64  # vertices of a cell that one number marks
 
@@ -25,29 +27,38 @@ class _CellRules(NamedTuple):
     output_id: int
 
 
-def comply(graphs: RaggedGraphs, space: SearchSpace, most: int) -> bool:
-    """Whether all graphs comply with the rules that all spaces have for edge lists.
+def comply(cells: CellArray) -> bool:
+    """Whether all cells comply with the rules that all spaces have.
 
     A graph that is allowed only because the space has an empty cell does not.
-
-    Args:
-        graphs: The graphs.
-        space: Their space.
-        most: Vertices that a graph may have.
     """
-    if most > _MOST_IN_BITS or not _within(graphs):
+    space = cells.space
+    if cells.width > _MOST_IN_BITS:
         return False
     terminals = bool(space.terminals)
     rules = _CellRules(
         2 if terminals else 1,
-        most,
+        min(cells.width, space.max_vertices),
         space.max_edges,
         len(space.operations),
         terminals,
         space.input_id if terminals else 0,
         space.output_id if terminals else 0,
     )
-    return bool(
+    if cells.is_padded:
+        adjacency, operations, sizes = cells.adjacency, cells.operations, cells.num_vertices
+        if any(array.dtype != np.int8 for array in (adjacency, operations, sizes)):
+            return False
+        return bool(
+            _comply_padded(
+                one_type(adjacency, np.int8),
+                one_type(operations, np.int8),
+                one_type(sizes, np.int8),
+                rules,
+            )
+        )
+    graphs = cells.ragged
+    return _within(graphs) and bool(
         _comply(
             one_type(graphs.vertex_ptr),
             one_type(graphs.operations),
@@ -99,6 +110,45 @@ def _comply(
                 return False
             continue
         ends = operations[start] == rules.input_id and operations[start + count - 1] == (
+            rules.output_id
+        )
+        all_but_last = (one << np.uint64(count - 1)) - one
+        connected = left == all_but_last and entered == all_but_last << one
+        if not ends or inner != count - 2 or not connected:
+            return False
+    return True
+
+
+@compiled
+def _comply_padded(
+    adjacency: Integers, operations: Integers, sizes: Integers, rules: _CellRules
+) -> bool:
+    one, width = np.uint64(1), adjacency.shape[1]
+    for graph in range(len(sizes)):
+        count = sizes[graph]
+        if not rules.fewest <= count <= rules.most:
+            return False
+        entered = left = np.uint64(0)  # vertices that have a predecessor, and a successor
+        edges = stray = 0
+        for source in range(width):
+            for target in range(width):
+                value = adjacency[graph, source, target]
+                edges += value
+                stray |= value & ~np.int64((source < target) & (target < count))
+                left |= np.uint64(value) << np.uint64(source)
+                entered |= np.uint64(value) << np.uint64(target)
+        inner = 0
+        for vertex in range(width):
+            operation = operations[graph, vertex]
+            inner += (vertex < count) & (operation >= 0) & (operation < rules.operations)
+            stray |= operation * (vertex >= count)
+        if stray != 0 or edges > rules.most_edges:
+            return False
+        if not rules.terminals:
+            if inner < count:
+                return False
+            continue
+        ends = operations[graph, 0] == rules.input_id and operations[graph, count - 1] == (
             rules.output_id
         )
         all_but_last = (one << np.uint64(count - 1)) - one

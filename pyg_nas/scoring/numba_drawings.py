@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pyg_nas.compute.jit import Integers, compiled, one_type
 from pyg_nas.compute.splitmix import FIRST, GOLDEN, SECOND
-from pyg_nas.graphs.ragged import Ints, RaggedGraphs
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.ragged import Ints
 from pyg_nas.graphs.search_space import SearchSpace
 
 _Keys = NDArray[np.uint64]
@@ -51,55 +52,49 @@ class DrawingNumbers:
         bits = vertices * space.num_columns.bit_length() + vertices * (vertices - 1) // 2
         return bits <= _KEY_BITS
 
-    def number(self, graphs: RaggedGraphs) -> tuple[Ints, NDArray[np.bool_]]:
+    def number(self, cells: CellArray) -> tuple[Ints, NDArray[np.bool_]]:
         """Return the number of each drawing, -1 without one, and where it is new, ``[N]`` each.
 
-        A drawing that the space cannot have is new and has no number.
+        A drawing with an operation or a size that the space does not have is new and has no
+        number. The edges must be those of a cell (:meth:`CellArray.first_invalid`).
         """
-        keys = _keys_of(
-            one_type(graphs.vertex_ptr),
-            one_type(graphs.operations),
-            one_type(graphs.edge_ptr),
-            one_type(graphs.edges),
+        keys = _keys_of_padded(
+            one_type(cells.adjacency, np.int8),
+            one_type(cells.operations),
+            one_type(cells.num_vertices),
             self._bits,
         )
-        known = min(self._count + len(graphs), len(self._keys))
+        known = min(self._count + len(cells), len(self._keys))
         if len(self._slots) < 4 * known:
             self._slots = _slots_of(self._keys[: self._count], 1 << (4 * known).bit_length())
-        numbers, is_new = np.empty(len(graphs), dtype=np.int64), np.empty(len(graphs), dtype=bool)
+        numbers, is_new = np.empty(len(cells), dtype=np.int64), np.empty(len(cells), dtype=bool)
         self._count = _number(keys, self._keys, self._slots, self._count, numbers, is_new)
         return numbers, is_new
 
 
 @compiled
-def _keys_of(
-    vertex_ptr: Integers,
-    operations: Integers,
-    edge_ptr: Integers,
-    edges: Integers,
-    bits: _DrawingBits,
+def _keys_of_padded(
+    adjacency: NDArray[np.int8], operations: Integers, sizes: Integers, bits: _DrawingBits
 ) -> _Keys:
-    """Return the key of each drawing, uint64 ``[N, 2]``; 0 if the space cannot have it.
+    """Return the key of each drawing, uint64 ``[N, 2]``; 0 if the space does not have it.
 
     Args:
-        vertex_ptr: ``[N + 1]``.
-        operations: ``[V]``.
-        edge_ptr: ``[N + 1]``.
-        edges: ``[2, E]`` (source, target), numbered within the drawing.
+        adjacency: ``[N, V, V]``, upper triangular.
+        operations: ``[N, V]``.
+        sizes: Vertices, ``[N]``.
         bits: The parts of a key.
     """
     word, one = np.uint64(64), np.uint64(1)
-    keys = np.zeros((len(vertex_ptr) - 1, 2), dtype=np.uint64)
+    keys = np.zeros((len(sizes), 2), dtype=np.uint64)
     for graph in range(len(keys)):
-        start = vertex_ptr[graph]
-        size = vertex_ptr[graph + 1] - start
-        if size > bits.vertices:
+        size = sizes[graph]
+        if size > min(bits.vertices, adjacency.shape[1]):
             continue
         valid = True
         first = second = np.uint64(0)
         place = np.uint64(0)
         for vertex in range(size):
-            column = operations[start + vertex] - bits.first_id
+            column = operations[graph, vertex] - bits.first_id
             valid = valid and 0 <= column < bits.columns
             value = np.uint64(column + 1)
             if place < word:
@@ -109,15 +104,15 @@ def _keys_of(
             else:
                 second |= value << (place - word)
             place += np.uint64(bits.width)
-        begin = bits.vertices * bits.width
-        for edge in range(edge_ptr[graph], edge_ptr[graph + 1]):
-            source, target = edges[0, edge], edges[1, edge]
-            valid = valid and 0 <= source < target < size
-            place = np.uint64(begin + target * (target - 1) // 2 + source)
-            if place < word:
-                first |= one << place
-            else:
-                second |= one << (place - word)
+        place = np.uint64(bits.vertices * bits.width)
+        for target in range(1, size):
+            for source in range(target):
+                value = np.uint64(adjacency[graph, source, target] != 0)
+                if place < word:
+                    first |= value << place
+                else:
+                    second |= value << (place - word)
+                place += one
         if valid:
             keys[graph, 0], keys[graph, 1] = first, second
     return keys

@@ -59,7 +59,7 @@ class SeenCells:
             self._drawings = DrawingNumbers(graphs.space, MOST_DRAWINGS)
         if self._drawings is None or self._space != graphs.space:
             return None
-        numbers, is_new = self._drawings.number(graphs.ragged)
+        numbers, is_new = self._drawings.number(graphs)
         if is_new.mean() > _MOSTLY:
             is_new[:] = True
         return Places(numbers, np.flatnonzero(is_new))
