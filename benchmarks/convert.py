@@ -26,8 +26,9 @@ from rich.table import Table as Grid
 from benchmarks.measurement import parsed, write_result
 from pyg_nas.data.tables.official_file import convert, write_official
 from pyg_nas.data.tables.table import Table
-from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
+from pyg_nas.graphs.enumeration import enumerate_graphs, sample_cells
 from pyg_nas.spaces.nasbench101.run_message import decode_message
+from pyg_nas.spaces.nasbench101.space import NASBENCH101
 from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges
 
 RECORDS_A_CELL = 12
@@ -109,7 +110,7 @@ def main() -> None:
     settings = parsed(parser, records=240_000, baseline_records=20_000)
     console = Console()
 
-    space, enumeration = measured(enumerate_cells)
+    space, enumeration = measured(lambda: enumerate_graphs(NASBENCH101))
     cells = -(-settings.records // RECORDS_A_CELL)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "official.tfrecord"

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import CellError, SettingsError, SpaceError, listed, quoted
 from pyg_nas.graphs.cell_rules import check_limits, check_order, edge_index
-from pyg_nas.graphs.registry import default_space
-from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace, given_space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,7 +78,7 @@ class Cell:
         space: SearchSpace | None,
     ) -> None:
         check_order(edges)
-        space = space or default_space()
+        space = given_space(space)
         try:
             names = list(operations)
         except TypeError:
@@ -180,7 +179,10 @@ class Cell:
             SpaceError: If the space has no text form.
             CellError: If the text is not a cell of the space.
         """
-        return (space or default_space()).support.from_text(text)
+        space = given_space(space)
+        if not isinstance(text, str):
+            raise CellError(f"the text form of a cell must be a str, got {quoted(text)}")
+        return space.support.from_text(text)
 
     def to_data(self) -> Data:
         """Return the cell as a PyG graph.
@@ -204,7 +206,7 @@ class Cell:
         Raises:
             CellError: If ``x`` is not one-hot in the space's columns or the graph is not a cell.
         """
-        space = space or default_space()
+        space = given_space(space)
         if data.x is None or data.edge_index is None:
             raise CellError("a cell's Data needs both x and edge_index")
         x = data.x.detach().cpu().numpy()

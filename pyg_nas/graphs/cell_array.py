@@ -15,8 +15,8 @@ from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_network import CellNetwork, NetworkSize
 from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs
-from pyg_nas.graphs.registry import default_space, missing_network
-from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.registry import missing_network
+from pyg_nas.graphs.search_space import SearchSpace, given_space
 from pyg_nas.io.text import counted
 
 Padded = tuple[NDArray[np.int8], Ids, Ids]
@@ -64,7 +64,7 @@ class CellArray(Sequence[Cell]):
             array.copy() if array.flags.writeable else array
             for array in (adjacency, operations, num_vertices)
         ]
-        self._set_up(space or default_space(), (padded[0], padded[1], padded[2]), None)
+        self._set_up(given_space(space), (padded[0], padded[1], padded[2]), None)
 
     def _set_up(
         self, space: SearchSpace, padded: Padded | None, ragged: RaggedGraphs | None
@@ -90,7 +90,7 @@ class CellArray(Sequence[Cell]):
 
         They are not checked, see :meth:`first_invalid`.
         """
-        return cls._new(space or default_space(), None, graphs)
+        return cls._new(given_space(space), None, graphs)
 
     @classmethod
     def from_cells(cls, cells: Iterable[Cell], space: SearchSpace | None = None) -> CellArray:

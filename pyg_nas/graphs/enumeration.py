@@ -12,7 +12,7 @@ from pyg_nas.errors import SettingsError, SpaceError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import Ids
 from pyg_nas.graphs.registry import default_space
-from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.graphs.search_space import SearchSpace, given_space
 
 CACHE_VERSION = 1
 """Part of the names of cached files that depend on the order of the enumerated cells."""
@@ -23,7 +23,21 @@ _MOST_DRAWINGS = 5_000_000
 
 
 def enumerate_cells(space: SearchSpace | None = None) -> CellArray:
+    """Return all cells of a space up to isomorphism, in a fixed order.
+
+    Args:
+        space: By default the default one.
+
+    Raises:
+        SpaceError: If its cells cannot be enumerated, see :func:`enumerate_graphs`.
+    """
+    return given_space(space).support.cells()
+
+
+def enumerate_graphs(space: SearchSpace) -> CellArray:
     """Enumerate all graphs within the limits of ``space`` up to isomorphism.
+
+    These are the cells of a space whose support lists no others.
 
     Order: by number of vertices, then by the edge bits and operations of the first labelled
     graph of each class. Isomorphic copies are recognised by colour refinement, the criterion
@@ -33,7 +47,6 @@ def enumerate_cells(space: SearchSpace | None = None) -> CellArray:
         SpaceError: If the space has no terminals, more than 7 vertices, or more than 5 million
             drawings of one number of vertices.
     """
-    space = space or default_space()
     if not space.terminals or space.max_vertices > _MOST_VERTICES:
         raise SpaceError(
             f"space {space.name!r} cannot be enumerated: it needs terminals and at most "

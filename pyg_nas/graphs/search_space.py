@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_nas.errors import SpaceError, first_repeated, listed, quoted
-from pyg_nas.graphs.registry import support_of
+from pyg_nas.errors import SpaceError, argument, first_repeated, listed, quoted
+from pyg_nas.graphs.registry import default_space, support_of
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.space_support import SpaceSupport
@@ -174,6 +174,22 @@ class SearchSpace:
             max_edges=description["max_edges"],
             **lists,
         )
+
+
+def given_space(space: SearchSpace | None) -> SearchSpace:
+    """Return the space of an argument, for None the default one.
+
+    Raises:
+        SpaceError: If it is something else, such as a name.
+    """
+    if space is None:
+        return default_space()
+    if not isinstance(space, SearchSpace):
+        raise SpaceError(
+            f"{argument('space')} must be a SearchSpace, as pyg_nas.graphs.find_space(name) "
+            f"returns, got {quoted(space)}"
+        )
+    return space
 
 
 def _as_id(value: object, low: int, high: int) -> int | None:

@@ -300,9 +300,9 @@ class SpaceSupport:
 
     @cached_property
     def _cells(self) -> CellArray:
-        from pyg_nas.graphs.enumeration import enumerate_cells
+        from pyg_nas.graphs.enumeration import enumerate_graphs
 
-        return enumerate_cells(self.space)
+        return enumerate_graphs(self.space)
 
     @cached_property
     def _hashes(self) -> NDArray[np.bytes_]:

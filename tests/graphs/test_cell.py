@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Data
 
-from pyg_nas.errors import CellError, PygNasError
+from pyg_nas.errors import CellError, PygNasError, SpaceError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101 import NASBENCH101
@@ -198,6 +198,13 @@ def test_the_message_names_value_and_rule(adjacency: Any, operations: Any, messa
         Cell(adjacency, operations)
     assert isinstance(caught.value, PygNasError)
     assert isinstance(caught.value, ValueError)
+
+
+def test_a_space_by_its_name_and_a_text_of_bytes_are_named() -> None:
+    with pytest.raises(SpaceError, match=r"`space` must be a SearchSpace, .* got 'nasbench201'"):
+        Cell(CHAIN, OPS, "nasbench201")  # type: ignore[arg-type]
+    with pytest.raises(CellError, match="text form of a cell must be a str, got b'0100:input"):
+        Cell.from_text(b"0100:input,output")  # type: ignore[arg-type]
 
 
 def test_limits_count_after_pruning() -> None:

@@ -10,8 +10,10 @@ from scipy.stats import chisquare
 
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError, SpaceError
+from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
+from pyg_nas.graphs.registry import find_space
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.spaces.nasbench101 import NASBENCH101, NUM_NASBENCH101_CELLS, nasbench101_cells
 
@@ -106,6 +108,15 @@ def test_nasbench101_has_423624_cells() -> None:
         6: 62_010,
         7: 359_082,
     }
+
+
+@pytest.mark.parametrize("name", ["nasbench201", "transnasbench101"])
+def test_the_cells_of_a_space_of_drawings_are_those_of_its_texts(name: str) -> None:
+    space = find_space(name)
+    of_texts = {Cell.from_text(text, space).hash for text in space.support.architecture_texts()}
+    hashes = enumerate_cells(space).hashes().astype(str).tolist()
+    assert len(hashes) == len(set(hashes)) == space.support.num_cells
+    assert set(hashes) == of_texts
 
 
 def test_the_enumeration_agrees_with_the_real_sample(real_table: Table) -> None:

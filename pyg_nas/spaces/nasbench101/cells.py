@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.graphs.enumeration import CACHE_VERSION, enumerate_cells
+from pyg_nas.graphs.enumeration import CACHE_VERSION, enumerate_graphs
 from pyg_nas.io.array_cache import Arrays, cached_arrays
 from pyg_nas.spaces.nasbench101.space import NASBENCH101, NUM_NASBENCH101_CELLS
 
 
 def nasbench101_cells() -> CellArray:
     """Return all 423,624 cells of NAS-Bench-101 in the order of
-    :func:`~pyg_nas.graphs.enumeration.enumerate_cells`.
+    :func:`~pyg_nas.graphs.enumeration.enumerate_graphs`.
     """
     return NASBENCH101.support.cells()
 
@@ -41,7 +41,7 @@ def read_cells() -> CellArray:
 
 
 def _enumerated() -> Arrays:
-    cells = enumerate_cells(NASBENCH101)
+    cells = enumerate_graphs(NASBENCH101)
     return {
         "adjacency": np.packbits(cells.adjacency.reshape(len(cells), -1), axis=1),
         "operations": cells.operations,
