@@ -13,7 +13,8 @@ A row is one measurement. Columns:
 any other number            a target of that name, such as a latency: one value an architecture
 ==========================  ====================================================================
 
-Rows may have any order, and an empty field is not measured. Columns without any number are ignored.
+Rows may have any order, and an empty field is not measured. Columns of other names without any
+number are ignored.
 Rows are kept as numbers, 8 bytes for each column: a file may be larger than memory.
 """
 
@@ -35,7 +36,7 @@ from pyg_nas.errors import CellError, TableError, listed, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.formats.csv_rows import finite_number, read_csv, write_csv
 from pyg_nas.io.limits import LARGEST_FLOAT32, LARGEST_LABEL, MOST_TABLE_BYTES
-from pyg_nas.spaces.measurements import ACCURACIES, END, METRICS, READINGS
+from pyg_nas.spaces.measurements import ACCURACIES, END, METRICS, READINGS, TIME
 
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
 _KEYS = (ARCHITECTURE, EPOCHS, SEED)
@@ -198,15 +199,15 @@ def _read(path: Path, space: SearchSpace) -> _Rows:
                 found = finite_number(written)
                 if found is not None:
                     numeric.add(name)
-                if found is None or abs(found) > _largest(name):
+                if found is None or not _least(name) <= found <= _largest(name):
                     refused.setdefault(name, (line, fields[name]))
                 else:
                     value = found
             column.append(value)
     for name, (line, field_) in sorted(refused.items(), key=lambda item: item[1][0]):
-        if name in numeric:
+        if name in numeric or name in METRICS:
             raise TableError(
-                f"{path}: line {line}: {name} must be empty or a number from {-_largest(name):g} "
+                f"{path}: line {line}: {name} must be empty or a number from {_least(name):g} "
                 f"to {_largest(name):g}, got {quoted(field_)}"
             )
     lines, architectures, epochs_, seeds = np.array(keys, dtype=np.int64).reshape(-1, 4).T
@@ -223,6 +224,10 @@ def _read(path: Path, space: SearchSpace) -> _Rows:
 
 def _largest(name: str) -> float:
     return LARGEST_FLOAT32 if name in METRICS else LARGEST_LABEL
+
+
+def _least(name: str) -> float:
+    return 0.0 if name == METRICS[TIME] else -_largest(name)
 
 
 def _whole(path: Path, line: int, name: str, text: str, default: int, least: int) -> int:

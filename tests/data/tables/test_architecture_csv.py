@@ -151,6 +151,11 @@ def test_equal_cells_keep_rows_of_their_own(tmp_path: Path) -> None:
         (["arch,epochs,y", f"{TEXTS[0]},1.5,1"], "line 2: epochs must be a whole number from 1"),
         (["arch,epochs,y", f"{TEXTS[0]},0,1"], "line 2: epochs must be a whole number from 1"),
         (["arch,training_time", f"{TEXTS[0]},1e300"], "line 2: training_time must be empty or a"),
+        (["arch,training_time", f"{TEXTS[0]},-5"], "line 2: training_time must .* from 0 to"),
+        (
+            ["arch,y,test_accuracy", f"{TEXTS[0]},1,", f"{TEXTS[1]},2,91.5 %"],
+            "line 3: test_accuracy must be empty or a number .*, got '91.5 %'",
+        ),
         (["arch,y", f"{TEXTS[0]},-1e101"], r"line 2: y must be empty or a number from -1e\+100"),
         (["arch,y", f"{TEXTS[0]},1", f"{TEXTS[1]},x"], "line 3: y must be empty or a number from"),
         (
