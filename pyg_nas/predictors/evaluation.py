@@ -107,7 +107,8 @@ def compared_rows(
         label: The label compared with; the protocol's by default.
 
     Raises:
-        SettingsError: If no measured cell is left to evaluate on.
+        SettingsError: If no measured cell is left to evaluate on, or larger values are better of
+            one of the two labels alone.
     """
     compared = label or own.evaluation_label
     protocol = replace(
@@ -116,6 +117,7 @@ def compared_rows(
         evaluation_label=None if compared == own.label else compared,
         evaluate_digest=None if split else own.evaluate_digest,
     ).on(table)
+    protocol.check_directions(table)
     rows, labels, left_out = protocol.evaluated(table, training_hashes)
     if len(rows) == 0:
         raise SettingsError(

@@ -71,7 +71,7 @@ def evaluate(
     evaluated = result.protocol.evaluation_label or result.protocol.label
     if evaluated is not None:
         print_line(f"label: {label_sentence(evaluated, compared.unit)}")
-    left_out = counted(result.left_out, "architecture")
+    left_out = counted(result.left_out, compared.thing)
     print_line(f"left out: {left_out} of the split that trained the model")
     if result.without_score:
         print_line(f"left out: {counted(result.without_score, 'other')} without a score")

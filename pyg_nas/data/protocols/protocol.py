@@ -87,6 +87,23 @@ class Protocol:
         """Return the policy of the label that predictions are compared with."""
         return self.evaluation_label or self.training_label(table)
 
+    def check_directions(self, table: AnyTable) -> None:
+        """Check that the better values of both labels are the larger ones, or the smaller ones.
+
+        Raises:
+            SettingsError: If not: the cells that are predicted best would be the worst ones.
+        """
+        labels = self.training_label(table), self.compared_label(table)
+        if labels[0].larger_is_better is not labels[1].larger_is_better:
+            better = [
+                f"{label} ({'larger' if label.larger_is_better else 'smaller'} is better)"
+                for label in labels
+            ]
+            raise SettingsError(
+                f"predictions of {better[0]} cannot be compared with {better[1]}: the same "
+                f"direction must be better for both labels"
+            )
+
     def on(self, table: AnyTable) -> Protocol:
         """Return this protocol with the digests and, if it names no label, the table's default one.
 

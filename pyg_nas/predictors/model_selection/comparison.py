@@ -195,7 +195,7 @@ def compare_predictors(
     if settings.evaluation_label == (label or table.default_label):
         settings = replace(settings, evaluation_label=None)
     protocol = settings.protocol(settings.train[0], 0, label).on(table)
-    _check_directions(protocol.training_label(table), protocol.compared_label(table))
+    protocol.check_directions(table)
     splits = _Splits(table, settings, protocol)
     for train in settings.train:
         splits.of(train, 0)
@@ -238,19 +238,6 @@ def compare_predictors(
     fits = [done[key] for key in wanted]
     labelled = int(np.isfinite(labels).sum())
     return Comparison(settings, protocol, table.space.name, fits, fractions, labelled, notes)
-
-
-def _check_directions(learned: LabelPolicy, compared: LabelPolicy) -> None:
-    """Refuse an accuracy and a cost: the cells that are predicted best would be the worst ones."""
-    if learned.larger_is_better is not compared.larger_is_better:
-        better = [
-            f"{label} ({'larger' if label.larger_is_better else 'smaller'} is better)"
-            for label in (learned, compared)
-        ]
-        raise SettingsError(
-            f"predictors learn {better[0]} and cannot be compared with {better[1]}: the same "
-            f"direction must be better for both labels"
-        )
 
 
 def _fit_missing(

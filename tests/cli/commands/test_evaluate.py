@@ -37,7 +37,7 @@ def test_evaluate_writes_the_figures(
     assert report["n"] == 128
     assert report["left_out"] == 172
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "left out: 172 architectures of the split" in shown
+    assert "left out: 172 cells of the split" in shown
     assert f"Kendall τ {expected['kendall_tau']:.4f}" in shown
     assert f"best of the top 10, % {100 * expected['best_in_top_10']:.2f}" in shown
     assert f"regret of the top 10, points {100 * expected['regret_in_top_10']:.2f}" in shown
@@ -67,11 +67,14 @@ def test_figures_of_another_label_name_it(
 
 
 def test_costs_have_relative_errors(
-    model_path: Path, table_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_table: Table, table_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "figures.json"
-    arguments = ("evaluate", model_path, table_path, "--metric", "training_time", "--json", out)
-    assert pyg_nas(*arguments) == 0
+    out, scores = tmp_path / "figures.json", tmp_path / "scores.csv"
+    seconds = 1000.0 + np.arange(len(small_table))
+    lines = [f"{d.decode()},{s}" for d, s in zip(small_table.hashes, seconds, strict=True)]
+    scores.write_text("\n".join(["hash,score", *lines]))
+    label = ("--metric", "training_time", "--json", out)
+    assert pyg_nas("evaluate", table_path, "--scores", scores, "--train", "none", *label) == 0
     report = json.loads(out.read_text())
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for kind, name in (("median", "median relative error"), ("mean", "mean relative error (MAPE)")):
