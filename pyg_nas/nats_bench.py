@@ -217,7 +217,7 @@ class NATStopology:
             known = {seeds[run]: run for run in measured}
             if is_random not in known:
                 raise NotMeasuredError(
-                    f"{self._named(index)}: seed {is_random} is not one of {list(known)}"
+                    f"{self._named(index)}: seed {is_random!r} is not one of {list(known)}"
                 )
             chosen = runs[known[is_random]]
         info = Info()

@@ -83,7 +83,7 @@ class SearchRun:
             with working("writing the report"):
                 if record is not None:
                     record.end(self.evaluator, result.answer)
-                facts = SearchFacts(result, latency=stored_latency(out))
+                facts = SearchFacts(result, (), settings.runs_note, stored_latency(out))
                 write_search_summary(out, facts, settings)
         return facts
 

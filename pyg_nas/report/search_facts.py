@@ -42,6 +42,7 @@ class SearchFacts:
     Args:
         result: The search, of at least one query.
         answer_runs: Accuracies of all measured runs of the answer, for a confidence interval.
+        runs_note: From which runs the accuracies of cells are; empty where that is not known.
         latency: Content of ``latency.json`` (:class:`~pyg_nas.search.latency.LatencyRecord`), if
             latency was limited.
     """
@@ -50,6 +51,7 @@ class SearchFacts:
         self,
         result: SearchResult,
         answer_runs: Sequence[float] = (),
+        runs_note: str = "",
         latency: Mapping[str, Any] | None = None,
     ) -> None:
         self.goal = result.goal
@@ -57,6 +59,7 @@ class SearchFacts:
         self.result = result
         self.thing = result.thing
         self.answer_runs = answer_runs
+        self.runs_note = runs_note
         self.queries: list[Query] = list(result.history)
         self.accuracy = result.history.accuracies
         self.seconds = result.history.seconds
@@ -265,7 +268,7 @@ class SearchFacts:
 
     def _interval(self) -> str:
         if len(self.answer_runs) < 2:
-            return "of one training run; more runs would give an interval"
+            return self.runs_note
         found = mean_interval(self.answer_runs)
         return (
             f"95 % interval of the mean of {counted(found.n, 'run')}: "

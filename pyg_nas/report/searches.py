@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,7 @@ from pyg_nas.report.plotly_charts import plotly_figure
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.domain import lists_networks
 from pyg_nas.search.goal import Goal
-from pyg_nas.search.result import SearchResult
 from pyg_nas.search.search_folder.stored import StoredSearch, stored_latency
-from pyg_nas.spaces.measurements import END, METRICS
 from pyg_nas.version import __version__
 from pyg_nas.visualization.cells import cell_drawing
 from pyg_nas.visualization.drawing import Drawing, svg
@@ -50,7 +49,8 @@ def search_page(folder: Path, table: Table | None = None) -> Page:
     search = StoredSearch.read(folder, None if table is None else table.space)
     search.check_trained()
     settings, space, result = search.settings, search.space, search.result
-    facts = SearchFacts(result, _answer_runs(result, table), stored_latency(folder))
+    runs = _answer_runs(search, table)
+    facts = SearchFacts(result, runs, settings.runs_note, stored_latency(folder))
     rows = np.arange(len(facts.queries))
     cells = [query.cell for query in facts.queries]
     draw = network_drawings(folder, space)
@@ -138,16 +138,20 @@ def _named_again(search: StoredSearch) -> str:
     return f", with {' and '.join(options)} as for the search" if options else ""
 
 
-def _answer_runs(result: SearchResult, table: Table | None) -> Sequence[float]:
-    """Return validation accuracies of the answer's runs at the table's largest budget.
+def _answer_runs(search: StoredSearch, table: Table | None) -> Sequence[float]:
+    """Return validation accuracies of the answer's runs at the budget of the search's label.
 
     There is none if the search is for another label.
     """
-    answer = result.answer
-    if answer is None or table is None or answer.cell not in table:
+    goal, answer = search.result.goal, search.result.answer
+    if answer is None or table is None:
         return ()
-    if result.goal not in (Goal(), Goal.of_label(table, LabelPolicy())):  # accuracy, or its own R²
+    if goal not in (Goal(), Goal.of_label(table, LabelPolicy())):  # accuracy, or its own R²
         return ()
-    row = table.index_of(answer.cell)
-    runs = table.metrics[row, -1, :, END, METRICS.index("validation_accuracy")].astype(np.float64)
-    return [float(value) for value in runs[np.isfinite(runs)]]
+    label = replace(LabelPolicy.from_dict(search.settings.label), resample_below=None)
+    drawings = (table.hashes == answer.cell.hash.encode()) & ~np.isnan(table.label(label))
+    if not drawings.any():
+        return ()
+    row = drawings.argmax()  # of several drawings a search takes the first
+    runs = [table.label(replace(label, run=run))[row] for run in range(table.num_runs)]
+    return [float(value) for value in runs if np.isfinite(value)]

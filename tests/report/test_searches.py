@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import PygNasError
+from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.report import write_report
 from pyg_nas.report.searches import search_page
 from pyg_nas.search.ask_tell import Search
@@ -184,6 +186,24 @@ def test_the_runs_of_a_table_give_the_answer_an_interval(search_source: Path) ->
     card = search_page(search_source, table).answer
     assert card is not None
     assert "95 % interval of the mean of 2 runs" in card.facts[0].note
+
+
+def test_the_interval_is_of_the_budget_and_drawing_that_were_searched(tmp_path: Path) -> None:
+    once = make_table(20)
+    metrics = np.repeat(once.metrics, 2, axis=1)[[*range(20), 7]]  # two drawings of one cell
+    metrics[:, 0, :, 1, 2] = [0.50, 0.52]
+    metrics[7, 0, :, 1, 2] = np.nan
+    metrics[20, 0, :, 1, 2] = [0.60, 0.64]
+    table = Table(once.cells[[*range(20), 7]], metrics, (4, 12))
+    evaluator = TableEvaluator(table, LabelPolicy(budget=4, run="mean"))
+    settings = SearchSettings.of(RandomSearch(), evaluator, Constraints(), 0, "t.hdf5", 20)
+    folder = SearchFolder(tmp_path, settings, table.space)
+    search(RandomSearch(), evaluator, 20, folder=folder)
+    card = search_page(folder.path, table).answer
+    assert card is not None
+    assert card.facts[0].value == "62.00 %"
+    expected = mean_interval([0.60, 0.64])
+    assert f"2 runs: {100 * expected.low:.2f} to {100 * expected.high:.2f} %" in card.facts[0].note
 
 
 def test_the_runs_of_a_table_with_its_own_score_give_an_interval(tmp_path: Path) -> None:

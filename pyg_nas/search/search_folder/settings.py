@@ -18,6 +18,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.files import write_json
 from pyg_nas.io.formats.json_reader import read_object
 from pyg_nas.io.limits import MOST_EPOCHS, MOST_RUNS
+from pyg_nas.io.text import counted
 from pyg_nas.predictors.storage.folder import WEIGHTS
 from pyg_nas.search.constraints import LIMITS, Constraints
 from pyg_nas.search.goal import Goal
@@ -196,6 +197,21 @@ class SearchSettings:
     def goal(self) -> Goal:
         """What cells are compared by."""
         return Goal.from_dict(self.evaluator)
+
+    @property
+    def label(self) -> dict[str, Any]:
+        """The policy of the label of a search in a table; empty of another search."""
+        return _object(self.evaluator.get("label"))
+
+    @property
+    def runs_note(self) -> str:
+        """From which runs the number of a cell is, in words; empty where that is not known."""
+        seeds = self.evaluator.get("seeds")
+        if seeds == 1 or type(self.label.get("run")) is int:
+            return "of one training run; more runs would give an interval"
+        if type(seeds) is int:
+            return f"mean of {counted(seeds, 'run')}"
+        return "mean of the measured runs" if self.label.get("run") == "mean" else ""
 
     @property
     def early_stopping(self) -> dict[str, Any]:

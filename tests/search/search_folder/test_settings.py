@@ -135,6 +135,22 @@ def test_numbers_that_no_search_wrote_are_refused(name: str, value: object) -> N
         getattr(settings, name)
 
 
+@pytest.mark.parametrize(
+    ("evaluator", "note"),
+    [
+        ({"label": {"run": 2}}, "of one training run; more runs would give an interval"),
+        ({"label": {"run": "mean"}}, "mean of the measured runs"),
+        ({"seeds": 1, "budget": 9}, "of one training run; more runs would give an interval"),
+        ({"seeds": 3, "budget": 9}, "mean of 3 runs"),
+        ({"label": {"run": None}}, ""),
+        ({"label": 3, "seeds": "4"}, ""),
+        (None, ""),
+    ],
+)
+def test_the_runs_of_an_accuracy_are_stated(evaluator: object, note: str) -> None:
+    assert SearchSettings({"evaluator": evaluator}).runs_note == note
+
+
 def test_settings_have_the_names_of_options() -> None:
     stored = {
         "budget": 24,
