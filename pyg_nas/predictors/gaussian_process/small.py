@@ -23,6 +23,8 @@ from pyg_nas.predictors.validation import Cells, cells_to_predict, weighted_cell
 # A failed run would otherwise set the length scale.
 _MOST_DEVIATIONS = 3.0
 
+_MOST_PATHS = 1e300  # sums of this number over the vertices of a large network are still finite
+
 
 @dataclass(eq=False, repr=False)
 class SmallGaussianProcess(CellRegressor):
@@ -119,12 +121,12 @@ def small_features(cells: CellArray) -> NDArray[np.float64]:
     total, size = cells.operations.shape
     rows, last = np.arange(total), cells.num_vertices.astype(np.int64) - 1
     kinds = np.eye(cells.space.num_columns)[cells.columns] * cells.mask[..., None]  # [N, V, C]
-    paths, power = adjacency.copy(), adjacency
-    for _ in range(size - 2):
-        power = power @ adjacency
-        paths += power
+    paths = adjacency.copy()
+    for v in range(1, size):
+        further = (paths[:, :, :v] @ adjacency[:, :v, v, None])[..., 0]
+        paths[:, :, v] = np.minimum(paths[:, :, v] + further, _MOST_PATHS)
     reach = [adjacency, np.minimum(adjacency @ adjacency, 1.0), (paths > 0).astype(np.float64)]
-    pairs = [np.einsum("nua,nuv,nvb->nab", kinds, r, kinds).reshape(total, -1) for r in reach]
+    pairs = [(kinds.transpose(0, 2, 1) @ r @ kinds).reshape(total, -1) for r in reach]
     depths = []
     for operation in range(len(cells.space.operations)):
         weight = ((cells.operations == operation) & cells.mask).astype(np.float64)

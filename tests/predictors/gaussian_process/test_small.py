@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.predictors.gaussian_process.small import small_features
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.storage.folder import load_model, save_model
 
@@ -61,3 +65,17 @@ def test_weights_of_zero_leave_cells_out_and_small_ones_weigh_less() -> None:
     small = make_estimator("small-gp").fit(CELLS[:60], wrong, weights).predict(CELLS)
     full = make_estimator("small-gp").fit(CELLS[:60], wrong).predict(CELLS)
     assert abs(small[3] - without[3]) < abs(full[3] - without[3])
+
+
+def test_paths_are_counted() -> None:
+    adjacency = CELLS.adjacency.astype(np.float64)
+    expected = sum(np.linalg.matrix_power(adjacency, n) for n in range(1, adjacency.shape[-1]))
+    paths = expected[np.arange(len(CELLS)), 0, CELLS.num_vertices.astype(int) - 1]
+    assert (small_features(CELLS) == np.log1p(paths)[:, None]).all(axis=0).any()
+
+
+def test_networks_with_more_paths_than_a_float_can_count() -> None:
+    size = 1_100  # 2**1098 paths
+    space = SearchSpace("large", ("a",), size, size**2, ())
+    cell = Cell(np.triu(np.ones((size, size), np.int8), 1), ["a"] * size, space)
+    assert np.isfinite(small_features(CellArray.from_cells([cell]))).all()
