@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import MeasureError
-from pyg_nas.io.limits import MOST_SETTINGS_BYTES
-from pyg_nas.io.regular_files import read_regular
 from pyg_nas.io.user_code import user_call
 from pyg_nas.predictors.storage.registry import class_named
 
@@ -161,15 +159,6 @@ def score_note(name: str, score: float) -> str:
         name: The score's :attr:`Objective.score_name`.
     """
     return " or lower" if name == _R2 and score <= _LOWEST_R2 else ""
-
-
-def metric_source(metric: str) -> bytes:
-    """Return the content of the file of a metric ``file.py:function``.
-
-    Raises:
-        SettingsError: If it cannot be read.
-    """
-    return read_regular(metric.rpartition(":")[0], MOST_SETTINGS_BYTES)
 
 
 def predicted_labels(outputs: NDArray[np.float32], task: Task) -> Labels:

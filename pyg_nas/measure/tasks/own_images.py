@@ -68,7 +68,7 @@ def chosen_settings(
         changes["balanced"] = bool(counts.max() > _UNEQUAL * counts.min())
     else:
         changes["huber_loss"] = True
-    side = image_size or largest_side(scan)
+    side = image_size or max(size_of(scan.files[0]))  # images that are not resized are all alike
     stride = 1
     while side / stride > _LARGEST_CELL_INPUT:
         stride *= 2
@@ -81,8 +81,3 @@ def chosen_settings(
     if for_training < changes.get("batch_size", OWN_IMAGES_SETTINGS.batch_size):
         changes["batch_size"] = max(1, int(for_training) // 2)
     return OWN_IMAGES_SETTINGS.changed(changes)
-
-
-def largest_side(scan: FolderScan) -> int:
-    """Return the larger side of the first image: images that are not resized are all alike."""
-    return max(size_of(scan.files[0]))

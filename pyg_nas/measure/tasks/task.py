@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.registry import missing_network
+from pyg_nas.io.limits import MOST_SETTINGS_BYTES
+from pyg_nas.io.regular_files import read_regular
 from pyg_nas.io.text import counted
 from pyg_nas.measure.settings import TrainingSettings
-from pyg_nas.measure.tasks.objective import metric_source
 
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell_array import CellArray
@@ -169,8 +170,9 @@ class Task:
             for array in (part.images, part.labels):
                 digest.update(f"{array.dtype}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
-        if self.settings.metric.partition(":")[0].endswith(".py"):
-            digest.update(metric_source(self.settings.metric))
+        metric_file = self.settings.metric.rpartition(":")[0]
+        if metric_file.endswith(".py"):
+            digest.update(read_regular(metric_file, MOST_SETTINGS_BYTES))
         return digest.hexdigest()
 
     @property

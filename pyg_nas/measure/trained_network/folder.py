@@ -144,16 +144,6 @@ def _set_weights(network: nn.Module, tensors: dict[str, Tensor]) -> None:
     network.load_state_dict(tensors, assign=True)
 
 
-def network_cell(settings: dict[str, Any]) -> Cell:
-    """Return the cell of a network's :func:`read_network_settings`.
-
-    Raises:
-        CellError: If it is not a cell of its space.
-        SpaceError: If the space is not described.
-    """
-    return Cell.from_dict(settings["cell"], SearchSpace.from_dict(settings["space"]))
-
-
 def _architecture(settings: dict[str, Any]) -> tuple[Cell, NetworkSize, float]:
     described = dict(settings["network"])
     described.pop("regression", None)
@@ -165,4 +155,5 @@ def _architecture(settings: dict[str, Any]) -> tuple[Cell, NetworkSize, float]:
         )
     if type(momentum) not in (int, float) or not 0 <= momentum < 1:
         raise ValueError(f"batch_norm_momentum must be from 0 to below 1, got {momentum!r}")
-    return network_cell(settings), size, momentum
+    cell = Cell.from_dict(settings["cell"], SearchSpace.from_dict(settings["space"]))
+    return cell, size, momentum

@@ -52,12 +52,3 @@ def selected(vertices: Sequence[Vertex], kept: Sequence[int]) -> tuple[Vertex, .
         )
         for position in kept
     )
-
-
-def without_constants(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
-    """Return the vertices of :func:`kept_positions`.
-
-    Raises:
-        NetworkError: As :func:`kept_positions`.
-    """
-    return selected(vertices, kept_positions(vertices))

@@ -39,7 +39,7 @@ from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.spaces.modules.evaluation_mode import evaluation, replace_meta_attributes
 from pyg_nas.spaces.modules.moved_bytes import bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
-from pyg_nas.spaces.modules.prune import without_constants
+from pyg_nas.spaces.modules.prune import kept_positions, selected
 from pyg_nas.spaces.modules.vocabulary import normalised
 from pyg_nas.spaces.modules.window import given_argument, window
 
@@ -309,7 +309,7 @@ class _Recorder:
                 f"{type(result).__name__}"
             )
         self.vertices.append(Vertex("output", "output", sources, *_shape_and_dtype(made[0])))
-        vertices = without_constants(self.vertices)
+        vertices = selected(self.vertices, kept_positions(self.vertices))
         total = sum(self.sizes.values())
         used = sum(vertex.parameters for vertex in vertices)
         return NetworkGraph(vertices, total - used, {"source": name})

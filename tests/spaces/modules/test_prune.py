@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyg_nas.spaces.modules.network_graph import Vertex
-from pyg_nas.spaces.modules.prune import without_constants
+from pyg_nas.spaces.modules.prune import kept_positions, selected
 
 
 def test_by_hand() -> None:
@@ -17,6 +17,6 @@ def test_by_hand() -> None:
         Vertex("cos", "dead end", (5,)),
         Vertex("output", "y", (5,)),
     ]
-    kept = without_constants(vertices)
+    kept = selected(vertices, kept_positions(vertices))
     assert [vertex.name for vertex in kept] == ["x", "ignored", "of a parameter", "sum", "y"]
     assert [vertex.sources for vertex in kept] == [(), (), (), (0, 2), (3,)]
