@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import NetworkError
+from pyg_nas.spaces.modules.functions import is_commutative
 from pyg_nas.spaces.modules.moved_bytes import bytes_of_number
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, column
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from torch_geometric.data import Data
 
 _LARGEST = 2**63 - 1
-# Commutative operations.
-_COMMUTATIVE = ("add", "mul", "concat", "compare", "output")
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,11 @@ class Vertex:
         macs: Multiply-accumulates of products and convolutions.
         bytes_read: Bytes that it reads (:mod:`pyg_nas.spaces.modules.moved_bytes`).
         bytes_written: Bytes that it writes; 0 if its results are views of its inputs.
+        function: Which of the functions that are this operation, as ``sub``; empty for the
+            operation itself.
+        settings: The function and its other arguments, as ``elu alpha=0.5``
+            (:mod:`pyg_nas.spaces.modules.functions`).
+        parameter_ids: Numbers of the parameters that it reads, by which shared ones are found.
     """
 
     operation: str
@@ -59,6 +63,9 @@ class Vertex:
     macs: int = 0
     bytes_read: int = 0
     bytes_written: int = 0
+    function: str = ""
+    settings: str = ""
+    parameter_ids: tuple[int, ...] = ()
 
     def label(self) -> str:
         """Return the attributes by which operations of two networks are compared."""
@@ -66,6 +73,7 @@ class Vertex:
             (
                 *(self.operation, self.shape, self.dtype, self.kernel, self.stride),
                 *(self.groups, self.heads, self.weights, self.macs),
+                self.settings,
             )
         )
 
@@ -153,11 +161,11 @@ class NetworkGraph:
 
     @cached_property
     def hash(self) -> str:
-        """64 hex digits that depend neither on names nor on the order of the operations.
+        """64 hex digits that depend neither on names and weights nor on the order of operations.
 
         The description of a vertex is computed from its label and from the descriptions of its
         inputs (in order, unless it is commutative) and of its consumers, recursively. The hash is
-        that of all descriptions.
+        that of all descriptions, and of those of the readers of each shared parameter.
         """
         before = _descriptions(self.vertices, [v.sources for v in self.vertices], ordered=True)
         users: list[list[int]] = [[] for _ in self.vertices]
@@ -165,8 +173,13 @@ class NetworkGraph:
             for source in set(vertex.sources):
                 users[source].append(target)
         after = _descriptions(self.vertices, users, ordered=False)
-        both = sorted(a + b for a, b in zip(before, after, strict=True))
-        return sha256(b"".join(both)).hexdigest()
+        both = [a + b for a, b in zip(before, after, strict=True)]
+        readers: dict[int, list[bytes]] = {}
+        for vertex, description in zip(self.vertices, both, strict=True):
+            for number in vertex.parameter_ids:
+                readers.setdefault(number, []).append(description)
+        shared = [b"".join(sorted(found)) for found in readers.values() if len(found) > 1]
+        return sha256(b"".join(sorted(both) + sorted(shared))).hexdigest()
 
     def features(self) -> NDArray[np.float32]:
         """Return one-hot operations and :data:`ATTRIBUTES`, float32 ``[V, columns + 12]``."""
@@ -225,7 +238,7 @@ def _descriptions(
     for position in order:
         vertex = vertices[position]
         inputs = [digests[other] for other in linked[position]]
-        if not ordered or vertex.operation in _COMMUTATIVE:
+        if not ordered or is_commutative(vertex.operation, vertex.function):
             inputs.sort()
         text = vertex.label().encode("utf-8", "surrogatepass")
         digests[position] = sha256(b"|".join([text, *inputs])).digest()

@@ -14,8 +14,10 @@ from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS, MOST_RANGE
 from pyg_nas.io.regular_files import read_regular
 from pyg_nas.io.text import counted
+from pyg_nas.spaces.modules.functions import function_of, permutation, settings_of
 from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
+from pyg_nas.spaces.modules.onnx_arguments import operator_arguments, small_constants
 from pyg_nas.spaces.modules.onnx_constants import single_number, without_constant_nodes
 from pyg_nas.spaces.modules.onnx_macs import COUNTED, PACKED, multiply_accumulates
 from pyg_nas.spaces.modules.onnx_parameters import (
@@ -35,6 +37,14 @@ if TYPE_CHECKING:
 
 # Errors of reading fields of an invalid model, except those of onnx's checks.
 _MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+_ATTRIBUTES = ("kernel", "stride", "groups", "heads")
+# Operations whose weights need no name.
+_WITH_WEIGHTS = frozenset(
+    {
+        *("conv", "conv_transpose", "linear", "embedding", "recurrent", "attention"),
+        *("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"),
+    }
+)
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 
 
@@ -176,7 +186,10 @@ class _Builder:
 
         self.graph = model.graph
         self.vertices: list[Vertex] = []
+        self.versions = {one.domain: one.version for one in model.opset_import}
+        self.constants = small_constants(model.graph)
         self.makers: dict[str, tuple[int, ...]] = {"": ()}
+        self.numbers: dict[str, int] = {}  # place of a tensor among several results
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.types: dict[str, str] = {}
         # Numbers of each weight, and the parameters in it that no vertex has yet.
@@ -186,6 +199,9 @@ class _Builder:
         learned = {name for node in self.graph.node for name in _parameters_of(node)}
         for name in read - learned:  # constants in the file, which belong to no vertex
             self.parameters.pop(name, None)
+        # Numbers of matrices. The exporter of PyTorch writes vectors of equal numbers once.
+        matrices = [t.name for t in self.graph.initializer if len(t.dims) > 1]
+        self.matrices = {n: i for i, n in enumerate(matrices) if n in self.sizes}
         self.uncounted: dict[int, str] = {}  # vertices whose MACs are not known, for messages
         self.shapeless: dict[int, str] = {}  # vertices with a result of unknown shape
         self.unknown: dict[int, str] = {}  # vertices of unknown operators with weights
@@ -231,8 +247,11 @@ class _Builder:
         position: tuple[int, ...] = (len(self.vertices),)
         if node.op_type in IDENTITIES and len(node.input):
             position = self.makers[node.input[0]]
-        for name in node.output:
+        for number, name in enumerate(node.output):
             self.makers[name] = position
+            self.numbers[name] = number
+        if node.op_type in IDENTITIES and len(node.input):
+            self.numbers[node.output[0]] = self.numbers.get(node.input[0], 0)
         if node.op_type not in IDENTITIES:
             if any(name and name not in self.shapes for name in node.output):
                 self.shapeless[len(self.vertices)] = _named(node)
@@ -268,6 +287,7 @@ class _Builder:
         if node.op_type not in VIEWS:
             written = sum(self._bytes(name) for name in node.output if name)
         result = self._result(node.output[0])
+        function, settings = self._settings(node, operation, attributes)
         parameters = sum(self.parameters.pop(name, 0) for name in read)
         if node.output[0] in self.folded and result[0]:  # without a shape it has no MACs either
             parameters += self.folded[node.output[0]] * result[0][1]  # of each channel
@@ -289,7 +309,40 @@ class _Builder:
                 written,
             ),
             bytes_written=written,
+            function=function,
+            settings=settings,
+            parameter_ids=tuple(self.matrices[name] for name in read if name in self.matrices),
         )
+
+    def _settings(
+        self, node: NodeProto, operation: str, attributes: Mapping[str, Any]
+    ) -> tuple[str, str]:
+        """Return the function of a vertex and its settings."""
+        named = normalised(node.op_type) != operation  # a product with weights, or their rows
+        function = function_of(operation if named else node.op_type, operation)
+        dimensions = len(self._result(node.input[0])[0]) if node.input else 0
+        found = operator_arguments(
+            node,
+            self.versions.get(node.domain, 1),
+            attributes,
+            lambda name: self._marked(name, operation),
+        )
+        if operation == "split":
+            found["parts"] = [self._result(name)[0] for name in node.output]
+        _, *inner = _with_inner([node])
+        found["body"] = [one.op_type for one in inner]
+        if node.op_type == "Transpose":
+            found = permutation(node.op_type, attributes, dimensions) or found
+        return function, settings_of(operation, function, found, dimensions, _ATTRIBUTES)
+
+    def _marked(self, name: str, operation: str) -> Any:
+        """Return what is known of a tensor that is read; edges show the others."""
+        if self.makers.get(name):
+            number = self.numbers.get(name, 0)
+            return f"#{number}" if number else ""
+        if name in self.sizes:
+            return "" if operation in _WITH_WEIGHTS else "parameter"
+        return self.constants.get(name, "constant")
 
     def _macs(self, node: NodeProto, attributes: dict[str, Any]) -> int:
         if node.op_type not in COUNTED:
@@ -319,7 +372,10 @@ class _Builder:
         if unmade:
             raise NetworkError(f"no operator makes the output {unmade[0]!r}")
         sources = tuple(source for value in outputs for source in self.makers[value])
-        self.vertices.append(Vertex("output", "output", sources, *self._result(outputs[0])))
+        marks = " ".join(sorted(filter(None, (str(self._marked(one, "")) for one in outputs))))
+        self.vertices.append(
+            Vertex("output", "output", sources, *self._result(outputs[0]), settings=marks)
+        )
         kept = kept_positions(self.vertices)
         for position in kept:
             if position in self.uncounted:

@@ -13,7 +13,7 @@ in another way, such as by TorchScript, are recorded at PyTorch's dispatcher.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import fields, is_dataclass
@@ -37,9 +37,11 @@ from torch.utils.flop_counter import flop_registry
 
 from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.spaces.modules.evaluation_mode import evaluation, replace_meta_attributes
+from pyg_nas.spaces.modules.functions import function_of, permutation, settings_of
 from pyg_nas.spaces.modules.moved_bytes import bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.prune import kept_positions, selected
+from pyg_nas.spaces.modules.torch_arguments import named_arguments
 from pyg_nas.spaces.modules.vocabulary import normalised
 from pyg_nas.spaces.modules.window import given_argument, window
 
@@ -53,6 +55,7 @@ _VECTOR_PRODUCTS = {
     torch.ops.aten.dot: 0,
     torch.ops.aten.vdot: 0,
 }
+_WEIGHTS = ("weight", "bias", "running_mean", "running_var")  # ends of names of arguments
 # These do not read the tensor that they change.
 _OVERWRITING = frozenset({"__setitem__", "copy_", "fill_", "zero_"})
 
@@ -137,6 +140,9 @@ class _Recorder:
         self.kept: list[Tensor] = []  # ids are only unique among tensors that are alive
         self.weights: dict[int, int] = {}  # id of a parameter: its numbers, 0 after its first use
         self.sizes: dict[int, int] = {}
+        self.parameter_ids: dict[int, int] = {}
+        self.constants: set[int] = set()  # vertices that depend on no input and no parameter
+        self.numbers: dict[int, int] = {}  # id of a tensor: its place among several results
         self.path: list[str] = []  # names of the submodules that are running
         # Of the function that is recorded:
         self.operation = ""
@@ -162,6 +168,7 @@ class _Recorder:
                 made = self.fake(tensor)
                 fakes[id(tensor)] = made
                 if id(tensor) in trainable:
+                    self.parameter_ids[id(made)] = len(self.sizes)
                     self.weights[id(made)] = self.sizes[id(made)] = tensor.numel()
             state[name] = fakes[id(tensor)]
         return state
@@ -209,17 +216,17 @@ class _Recorder:
             for hook in hooks:
                 hook.remove()
 
-    def record(self, name: str, arguments: Any, call: Callable[[], Any]) -> Any:
+    def record(self, function: Any, name: str, arguments: Any, call: Callable[[], Any]) -> Any:
         """Run one function and make a vertex for its results."""
         self.operation, self.macs, self.changed, self.inside = name, 0, [], True
         try:
             result = call()
-            self._note(name, arguments, result)
+            self._note(function, name, arguments, result)
         finally:
             self.inside = False
         return result
 
-    def _note(self, name: str, arguments: Any, result: Any) -> None:
+    def _note(self, function: Any, name: str, arguments: Any, result: Any) -> None:
         given, made = _tensors(arguments), _tensors(result)
         storages = {_storage(tensor) for tensor in given}
         changed = [tensor for tensor in self.changed if _storage(tensor) in storages]
@@ -231,7 +238,7 @@ class _Recorder:
         plain = name.rstrip("_")
         if plain in _IDENTITIES or (plain == "to" and _same_type(given, made)):
             for tensor in made:
-                self._remember(tensor, sources)
+                self._remember(tensor, sources, self.numbers.get(id(given[0]), 0))
             return
         weights = {id(t): self.sizes[id(t)] for t in given if id(t) in self.sizes}
         results = [tensor for tensor in made if _storage(tensor) not in storages]  # no views
@@ -241,12 +248,16 @@ class _Recorder:
             arguments, 6, "transposed", False
         )  # of the dispatcher, and of torch.jit.trace with a line before its name
         operation = "conv_transpose" if transposed else normalised(name)
+        attributes = window(plain.lstrip("_"), arguments, given)
+        called, settings = self._settings(
+            function, "conv_transpose" if transposed else name, arguments, given, made, attributes
+        )
         vertex = Vertex(
             operation,
             f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
             sources,
             *_shape_and_dtype(made[0]),
-            **window(plain.lstrip("_"), arguments, given),
+            **attributes,
             weights=sum(weights.values()),
             parameters=sum(self.weights.pop(key, 0) for key in weights),
             macs=self.macs or self._uncounted_macs(name, operation, given),
@@ -254,10 +265,53 @@ class _Recorder:
                 operation, [_bytes(tensor) for tensor in _distinct(read)], written
             ),
             bytes_written=written,
+            function=called,
+            settings=settings,
+            parameter_ids=tuple(self.parameter_ids[key] for key in weights),
         )
         self._add(vertex, *made)
         for tensor in changed:
             self.writers[_storage(tensor)] = (len(self.vertices) - 1,)
+
+    def _settings(
+        self,
+        function: Any,
+        name: str,
+        arguments: Any,
+        given: list[Tensor],
+        made: list[Tensor],
+        attributes: Collection[str],
+    ) -> tuple[str, str]:
+        """Return the function of a vertex and its settings, without those in ``attributes``."""
+        operation = normalised(name)
+        found = named_arguments(function, name, arguments)
+        if name == "interpolate":
+            name = f"upsample_{found.pop('mode', 'nearest')}"
+        if operation == "split":
+            found["parts"] = [tuple(tensor.shape) for tensor in made]
+        dimensions = given[0].dim() if given else 0
+        called = function_of(name, operation)
+        if operation == "transpose" and not called:
+            found = permutation(name, found, dimensions) or found
+        marked = {key: self._marked(key, value) for key, value in found.items()}
+        return called, settings_of(operation, called, marked, dimensions, attributes)
+
+    def _marked(self, name: str, value: Any) -> Any:
+        """Return an argument with names of tensors in place of them; edges show the others."""
+        if isinstance(value, (tuple, list)):
+            return [self._marked(name, item) for item in value]
+        if not isinstance(value, Tensor):
+            return value
+        (tensor,) = _tensors(value)
+        sources = self._sources(tensor)
+        if not self.constants.issuperset(sources):
+            number = self.numbers.get(id(tensor), 0)
+            return f"#{number}" if number else ""
+        if sources:
+            return f"constant {self.vertices[sources[0]].settings}"
+        if name.endswith(_WEIGHTS):
+            return ""
+        return "parameter" if id(tensor) in self.sizes else "constant"
 
     def _uncounted_macs(self, name: str, operation: str, given: list[Tensor]) -> int:
         """Multiply-accumulates of fused kernels: each position times each matrix, once.
@@ -275,12 +329,17 @@ class _Recorder:
         return positions * sum(counts)
 
     def _add(self, vertex: Vertex, *made: Tensor) -> None:
+        if vertex.operation != "input" and not vertex.weights:
+            self.constants.update(
+                [len(self.vertices)] if self.constants.issuperset(vertex.sources) else ()
+            )
         self.vertices.append(vertex)
-        for tensor in made:
-            self._remember(tensor, (len(self.vertices) - 1,))
+        for number, tensor in enumerate(made):
+            self._remember(tensor, (len(self.vertices) - 1,), number)
 
-    def _remember(self, tensor: Tensor, vertices: tuple[int, ...]) -> None:
+    def _remember(self, tensor: Tensor, vertices: tuple[int, ...], number: int) -> None:
         self.makers[id(tensor)] = vertices
+        self.numbers[id(tensor)] = number
         self.kept.append(tensor)
 
     def _sources(self, tensor: Tensor) -> tuple[int, ...]:
@@ -308,7 +367,10 @@ class _Recorder:
                 f"{name} must return a tensor that depends on its inputs or parameters, got a "
                 f"{type(result).__name__}"
             )
-        self.vertices.append(Vertex("output", "output", sources, *_shape_and_dtype(made[0])))
+        results = " ".join(sorted(filter(None, (self._marked("", tensor) for tensor in made))))
+        self.vertices.append(
+            Vertex("output", "output", sources, *_shape_and_dtype(made[0]), settings=results)
+        )
         vertices = selected(self.vertices, kept_positions(self.vertices))
         total = sum(self.sizes.values())
         used = sum(vertex.parameters for vertex in vertices)
@@ -332,7 +394,9 @@ class _Called(TorchFunctionMode):
         name = getattr(packet, "__name__", str(function))
         if name == "__get__":  # an attribute: x.T, x.shape
             name = getattr(getattr(function, "__self__", None), "__name__", name)
-        return self.recorder.record(name, (arguments, named), lambda: function(*arguments, **named))
+        return self.recorder.record(
+            function, name, (arguments, named), lambda: function(*arguments, **named)
+        )
 
 
 class _Dispatched(TorchDispatchMode):
@@ -374,7 +438,7 @@ class _Dispatched(TorchDispatchMode):
 
         if self.recorder.inside:
             return call()
-        return self.recorder.record(packet.__name__, (arguments, named), call)
+        return self.recorder.record(function, packet.__name__, (arguments, named), call)
 
 
 def _mapped(change: Callable[[Any], Any], value: Any) -> Any:

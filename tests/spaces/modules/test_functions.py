@@ -1,0 +1,189 @@
+"""Functions of one operation: different ones have different hashes, one in all forms has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pyg_nas.spaces.modules import graph_of
+from pyg_nas.spaces.modules.functions import function_of, is_commutative, permutation, settings_of
+from tests.spaces.modules.torch_modules import Function
+
+IMAGES = torch.zeros(1, 4, 8, 8)
+
+
+def _hashes(modules: tuple[Any, ...], *inputs: Tensor) -> set[str]:
+    """Return the hashes of modules, or of functions of the inputs."""
+    made = [m if isinstance(m, nn.Module) else Function(m) for m in modules]
+    return {graph_of(module, *inputs).hash for module in made}
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        (nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=2, dilation=2)),
+        (nn.ELU(), nn.ELU(0.5), nn.SELU(), nn.CELU(0.5)),
+        (nn.LeakyReLU(), nn.LeakyReLU(0.2)),
+        (nn.GELU(), nn.GELU("tanh")),
+        (nn.Sigmoid(), nn.LogSigmoid()),
+        (nn.Softmax(2), nn.Softmax(3), nn.LogSoftmax(3)),
+        (nn.AvgPool2d(3, 1, 1), nn.AvgPool2d(3, 1, 1, count_include_pad=False)),
+        (nn.Upsample(scale_factor=2), nn.Upsample(scale_factor=2, mode="bilinear")),
+        (nn.ZeroPad2d(1), nn.ReflectionPad2d(1), nn.ReplicationPad2d(1)),
+        (nn.GroupNorm(2, 4), nn.GroupNorm(2, 4, eps=0.1)),
+        (nn.LSTM(8, 8), nn.LSTM(8, 8, batch_first=True)),
+        (lambda x: x[:, 0], lambda x: x[:, 1]),
+        (lambda x: x * 2, lambda x: x * 0.5, lambda x: x / 2, lambda x: 2 / x),
+        (lambda x: x**2, lambda x: x**3, lambda x: x.exp(), lambda x: x.sqrt()),
+        (lambda x: x.mean(2), lambda x: x.mean(3), lambda x: x.std(3), lambda x: x.amax(3)),
+        (lambda x: x.transpose(2, 3), lambda x: x.flip(3), lambda x: x.roll(1, 3)),
+        (lambda x: functional.channel_shuffle(x, 2), lambda x: functional.channel_shuffle(x, 4)),
+        (lambda x: functional.pad(x, (2, 0)), lambda x: functional.pad(x, (0, 2))),
+        (
+            lambda x: functional.scaled_dot_product_attention(x, x, x),
+            lambda x: functional.scaled_dot_product_attention(x, x, x, is_causal=True),
+            lambda x: functional.scaled_dot_product_attention(x, x, x, scale=1.0),
+        ),
+        (lambda x: torch.einsum("abij,abjk", x, x), lambda x: torch.einsum("abij,abkj", x, x)),
+        (
+            lambda x: x.tanh() + x.sigmoid(),
+            lambda x: x.tanh() - x.sigmoid(),
+            lambda x: x.sigmoid() - x.tanh(),
+            lambda x: torch.maximum(x.tanh(), x.sigmoid()),
+            lambda x: torch.minimum(x.tanh(), x.sigmoid()),
+        ),
+        (
+            lambda x: torch.where(x > 0, x.tanh(), x),
+            lambda x: torch.where(x > 0, x, x.tanh()),
+            lambda x: torch.where(x < 0, x, x.tanh()),
+        ),
+        (lambda x: x - torch.ones(8), lambda x: torch.ones(8) - x),
+        (lambda x: x.split([1, 3], 1)[0], lambda x: x.split([3, 1], 1)[1]),
+        (lambda x: x.chunk(2, 1)[0].tanh(), lambda x: x.chunk(2, 1)[1].tanh()),
+    ],
+)
+def test_different_functions_have_different_hashes(modules: tuple[Any, ...]) -> None:
+    images = IMAGES[0] if isinstance(modules[0], nn.LSTM) else IMAGES
+    assert len(_hashes(modules, images)) == len(modules)
+
+
+def test_results_of_one_function_are_told_apart() -> None:
+    def part(take: Callable[[Any], Tensor]) -> Function:
+        return Function(lambda layer, x: take(layer(x)), nn.LSTM(4, 4))
+
+    parts = (
+        part(lambda r: r[0][-1:]),
+        part(lambda r: r[1][0]),
+        part(lambda r: r[1][1]),
+        part(lambda r: functional.dropout(r[1][1], 0.5).tanh()),
+        part(lambda r: r[1][0].tanh()),
+    )
+    assert len(_hashes(parts, torch.zeros(3, 2, 4))) == len(parts)
+
+
+def test_networks_that_share_weights_in_another_way_are_different() -> None:
+    def chain(*order: int) -> nn.Module:
+        layers = [nn.Linear(8, 8) for _ in range(4)]
+        return nn.Sequential(*(layers[number] for number in order))
+
+    orders = [(0, 0, 0, 0), (0, 0, 1, 1), (0, 1, 0, 1), (0, 1, 1, 0), (0, 1, 2, 3)]
+    assert len(_hashes(tuple(chain(*order) for order in orders), IMAGES)) == len(orders)
+    assert len(_hashes((chain(0, 1, 0, 1), chain(3, 2, 3, 2)), IMAGES)) == 1
+
+
+def _convolutions() -> tuple[Any, ...]:
+    layer = nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=2)
+    calls = (
+        lambda c, x: functional.conv2d(x, c.weight, c.bias, padding=2, dilation=2, groups=2),
+        lambda c, x: torch.conv2d(x, c.weight, c.bias, 1, (2, 2), (2, 2), 2),
+        lambda c, x: torch.ops.aten.conv2d(x, c.weight, c.bias, [1, 1], [2, 2], [2, 2], 2),
+    )
+    return (layer, *(Function(call, layer) for call in calls))
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        _convolutions(),
+        (nn.ReLU(), nn.ReLU(inplace=True), functional.relu, torch.relu, lambda x: x.relu_()),
+        (
+            nn.ReLU6(),
+            functional.relu6,
+            lambda x: x.clamp(0, 6),
+            lambda x: torch.clip(x, max=6.0, min=0),
+        ),
+        (nn.Hardtanh(), functional.hardtanh, lambda x: x.clamp(-1, 1)),
+        (nn.ELU(0.5), lambda x: functional.elu(x, 0.5), lambda x: functional.elu_(x, alpha=0.5)),
+        (nn.Softmax(-1), lambda x: x.softmax(3), lambda x: torch.softmax(x, dim=-1)),
+        (nn.MaxPool2d(2), lambda x: functional.max_pool2d(x, 2), lambda x: torch.max_pool2d(x, 2)),
+        (
+            nn.Flatten(),
+            lambda x: x.flatten(1),
+            lambda x: x.view(1, -1),
+            lambda x: x.reshape(1, 256),
+        ),
+        (nn.GLU(1), lambda x: functional.glu(x, -3)),
+        (nn.GLU(), lambda x: functional.glu(x, 3)),
+        (
+            nn.Upsample(scale_factor=2, mode="bilinear"),
+            lambda x: functional.interpolate(x, (16, 16), mode="bilinear", align_corners=False),
+        ),
+        (lambda x: x.mean((2, 3)), lambda x: torch.mean(x, dim=[-2, -1])),
+        (
+            lambda x: x.transpose(2, 3),
+            lambda x: x.permute(0, 1, 3, 2),
+            lambda x: torch.permute(x, (0, 1, 3, 2)),
+            lambda x: x.mT,
+        ),
+        (lambda x: x + x.relu(), lambda x: torch.add(x.relu(), x), lambda x: x.relu().add_(x)),
+        (lambda x: x * 2, lambda x: 2.0 * x, lambda x: torch.mul(x, 2)),
+        (lambda x: x - x.relu(), lambda x: torch.sub(x, x.relu())),
+        (lambda x: x[:, 0], lambda x: x[:, 0, :], lambda x: x[:, 0, ...]),
+        (lambda x: x.chunk(2, 1)[1], lambda x: x.split([2, 2], dim=-3)[1]),
+        (lambda x: torch.cat([x, x.relu()], 1), lambda x: torch.concat((x.relu(), x), dim=-3)),
+    ],
+)
+def test_one_function_in_all_forms_has_one_hash(modules: tuple[Any, ...]) -> None:
+    assert len(_hashes(modules, IMAGES)) == 1
+
+
+def test_an_onnx_file_has_the_functions_of_its_module(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from pyg_nas.spaces.modules import graph_of_onnx
+
+    modules = [
+        nn.Sequential(nn.Conv2d(4, 4, 3, padding=2, dilation=2), nn.ELU(0.5)),
+        nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ELU(0.5)),
+        nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ELU()),
+        Function(lambda x: (x.tanh() - x.relu()).transpose(2, 3)),
+        Function(lambda x: (x.relu() - x.tanh()).transpose(2, 3)),
+        Function(lambda x: x.softmax(-1)),
+        Function(lambda x: x.softmax(1)),
+    ]
+    hashes = []
+    for module in modules:
+        torch.onnx.export(module.eval(), (IMAGES,), tmp_path / "net.onnx", dynamo=False)
+        hashes.append(graph_of_onnx(tmp_path / "net.onnx").hash)
+    assert hashes == [graph_of(module, IMAGES).hash for module in modules]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_names_and_settings_by_hand() -> None:
+    assert function_of("__rsub__", "add") == "rsub"
+    assert function_of("Sub", "add") == function_of("sub_", "add") == "sub"
+    assert function_of("native_batch_norm", "batch_norm") == ""
+    assert is_commutative("add", "")
+    assert is_commutative("compare", "maximum")
+    assert not is_commutative("add", "sub")
+    assert not is_commutative("compare", "where")
+    assert settings_of("elu", "", {"alpha": 0.5, "inplace": True}, 4, ()) == "alpha=0.5"
+    assert settings_of("softmax", "logsoftmax", {"dim": -1}, 4, ()) == "logsoftmax dim=3"
+    assert settings_of("conv", "", {"groups": 2, "dilation": (3, 3)}, 4, ["groups"]) == "dilation=3"
+    assert permutation("transpose", {"dim0": 1, "dim1": -1}, 3) == {"dim": [0, 2, 1]}
+    assert permutation("T", {}, 0) is None
