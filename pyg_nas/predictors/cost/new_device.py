@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import NotFittedError
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, check_count, quoted
 from pyg_nas.predictors.scale import mean_and_scale
+from pyg_nas.predictors.validation import numbers
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -205,11 +207,13 @@ class NewDeviceRegressor:
             smooth_costs: Smoothed ``costs`` ``[N, D]``, if measurements are noisy.
 
         Raises:
-            SettingsError: If an array is not finite or of another shape, or there are fewer than
-                two devices.
+            SettingsError: If an array is not finite or of another shape, there are fewer than two
+                devices, or a setting is below 1, the seed below 0.
         """
-        inputs, costs = _finite(inputs, "inputs"), _finite(costs, "costs")
-        smooth = costs if smooth_costs is None else _finite(smooth_costs, "smooth_costs")
+        for name, least in (("measured", 1), ("trials", 1), ("random_state", 0)):
+            check_count(name, getattr(self, name), least=least)
+        inputs, costs = _finite(inputs, "inputs", 2), _finite(costs, "costs", 2)
+        smooth = costs if smooth_costs is None else _finite(smooth_costs, "smooth_costs", 2)
         if len(inputs) != len(costs) or smooth.shape != costs.shape:
             raise SettingsError(
                 f"inputs {inputs.shape}, costs {costs.shape} and smooth_costs {smooth.shape} must "
@@ -243,10 +247,14 @@ class NewDeviceRegressor:
             candidates: Positions among which they are chosen ``[m]``; None for all.
 
         Raises:
-            SettingsError: If there are fewer different candidates than ``count``.
+            SettingsError: If there are fewer different candidates than ``count``, or one is no
+                position.
+            NotFittedError: If the model is not fitted.
         """
-        total = len(self.costs_)
-        chosen_from = np.arange(total) if candidates is None else np.unique(candidates)
+        total = self._known_architectures()
+        chosen_from = np.arange(total)
+        if candidates is not None:
+            chosen_from = np.unique(_positions(candidates, total, "candidates"))
         if not 1 <= count <= len(chosen_from):
             raise SettingsError(
                 f"count must be 1 to {len(chosen_from)}, the number of candidates, got {count}"
@@ -272,19 +280,26 @@ class NewDeviceRegressor:
             costs: Logarithms of their costs ``[n]``.
 
         Raises:
-            SettingsError: If the arrays have different lengths or a cost is not finite.
+            SettingsError: If the arrays have different lengths, a row is no position or a cost is
+                not finite.
+            NotFittedError: If the model is not fitted.
         """
-        measured = np.asarray(rows, dtype=np.int64)
-        labels = _finite(costs, "costs")
-        if measured.shape != labels.shape or labels.ndim != 1 or not len(labels):
+        total = self._known_architectures()
+        measured, labels = _positions(rows, total, "rows"), _finite(costs, "costs", 1)
+        if measured.shape != labels.shape or not len(labels):
             raise SettingsError(
                 f"rows {measured.shape} and costs {labels.shape} must be [n] with n >= 1"
             )
-        prior, asked = _Prior.of(self.costs_, self.inputs_), np.arange(len(self.costs_))
+        prior, asked = _Prior.of(self.costs_, self.inputs_), np.arange(total)
         found = [prior.predict(kernel, measured, labels, asked) for kernel in self.kernels_]
         means, deviations = np.array(found).transpose(1, 0, 2)  # [kernels, N] each
         variance = (deviations**2).mean(axis=0) + means.var(axis=0)  # of a mixture
         return means.mean(axis=0), np.sqrt(variance)
+
+    def _known_architectures(self) -> int:
+        if not hasattr(self, "kernels_"):
+            raise NotFittedError("this NewDeviceRegressor is not fitted, call fit first")
+        return len(self.costs_)
 
     def _best_kernels(self, costs: Floats, devices: NDArray[np.str_]) -> list[_Kernel]:
         rng = np.random.default_rng(self.random_state)
@@ -298,14 +313,28 @@ class NewDeviceRegressor:
                 for pool in draws:
                     rows, rest = pool[: self.measured], pool[self.measured :]
                     missed = prior.predict(kernel, rows, target[rows], rest)[0] - target[rest]
-                    errors.append(np.log((missed**2).mean() / target.var() + 1e-4))
+                    errors.append(np.log((missed**2).mean() / (target.var() or 1.0) + 1e-4))
             return float(np.mean(errors))
 
         return sorted((_Kernel(*trial.tolist()) for trial in trials), key=error)[:_KERNELS]
 
 
-def _finite(values: ArrayLike, name: str) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise SettingsError(f"{name} must be finite numbers")
+def _finite(values: ArrayLike, name: str, axes: int) -> Floats:
+    array = numbers(name, values)
+    wrong = np.argwhere(~np.isfinite(array))
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise SettingsError(f"{name} must be finite numbers, got {array[place]} at {list(place)}")
+    if array.ndim != axes:
+        raise SettingsError(f"{name} must be an array of {axes} axes, got {list(array.shape)}")
     return array
+
+
+def _positions(values: ArrayLike, total: int, name: str) -> Ints:
+    array = np.asarray(values)
+    if array.size and (array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= total):
+        raise SettingsError(
+            f"{name} must be positions of architectures, whole numbers from 0 to {total - 1}, "
+            f"got {quoted(array.tolist())}"
+        )
+    return array.astype(np.int64)

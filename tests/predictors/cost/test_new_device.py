@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct
 
 from pyg_nas.errors import SettingsError
@@ -129,3 +130,29 @@ def test_what_is_refused() -> None:
         model(1).predict([0, 1], [0.5])
     with pytest.raises(SettingsError, match="count must be 1 to 2, the number of candidates"):
         model(1).design(3, [4, 5, 5])
+    with pytest.raises(SettingsError, match=r"costs must be finite numbers, got nan at \[3, 1\]"):
+        NewDeviceRegressor().fit(WORK, np.where(COSTS[3, 1] == COSTS, np.nan, COSTS), DEVICES)
+    with pytest.raises(SettingsError, match=r"costs must be an array of 2 axes, got \[120\]"):
+        NewDeviceRegressor().fit(WORK, COSTS[:, 0], ["a"])
+    with pytest.raises(SettingsError, match="trials must be at least 1, got 0"):
+        NewDeviceRegressor(trials=0).fit(WORK, COSTS, DEVICES)
+    with pytest.raises(NotFittedError, match="not fitted"):
+        NewDeviceRegressor().design(3)
+
+
+@pytest.mark.parametrize("rows", [[0, -1], [0, 120], [0.5, 1], [True, False], ["a", "b"]])
+def test_positions_that_are_none_are_refused(rows: list[object]) -> None:
+    fitted = model(1)
+    with pytest.raises(
+        SettingsError, match=r"rows must be positions .* whole numbers from 0 to 119"
+    ):
+        fitted.predict(rows, [0.5, 0.6])
+    with pytest.raises(SettingsError, match="candidates must be positions of architectures"):
+        fitted.design(1, rows)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_device_on_which_all_costs_are_equal_has_errors_too() -> None:
+    constant = np.column_stack([COSTS, np.ones(len(COSTS))])
+    fitted = NewDeviceRegressor(trials=3).fit(WORK, constant, [*DEVICES, "h"])
+    assert np.isfinite(fitted.predict([1, 2], [0.5, 0.6])).all()
