@@ -34,6 +34,7 @@ COST_NAMES = {"parameters": "trainable parameters", "seconds": "training time, s
 
 _FEWEST_PREDICTIONS = 5
 _FEWEST_TRAINED = 2
+_LONGEST_TEXT = 200  # of a text form; those of the benchmarks have at most 143 characters
 
 
 class SearchFacts:
@@ -152,7 +153,9 @@ class SearchFacts:
             facts.append(Tile("training time of the answer", duration(outcome.seconds)))
         if self.thing == "network":
             return [Tile("network", identifier(answer.cell)), *facts]
-        return [*facts, Tile("module hash", answer.cell.hash)]
+        facts.append(Tile("module hash", answer.cell.hash))
+        text = answer.cell.to_text() if answer.cell.space.support.has_text_form else ""
+        return [*facts, Tile("text form", text)] if 0 < len(text) <= _LONGEST_TEXT else facts
 
     def cost(self) -> list[Tile]:
         """Return name, value and note of the costs of the search."""

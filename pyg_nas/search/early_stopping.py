@@ -83,8 +83,8 @@ def check_smaller_budgets(evaluator: Evaluator) -> None:
         )
     if not evaluator.smaller_budgets:
         raise SettingsError(
-            "early stopping needs a budget that is smaller than the full one: a table with "
-            "several budgets, or a task with a budget of at least 3 epochs"
+            "early stopping needs a smaller budget, from a ninth of the full one on: a table that "
+            "has one, or a task with a budget of at least 3 epochs"
         )
 
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.enumeration import enumerate_cells, sample_cells
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.metrics.intervals import mean_interval
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search.constraints import Constraints
@@ -93,6 +95,19 @@ def test_the_interval_is_that_of_the_runs() -> None:
     expected = mean_interval(runs)
     assert f"{100 * expected.low:.2f} to {100 * expected.high:.2f} %" in accuracy.note
     assert "3 runs" in accuracy.note
+
+
+@pytest.mark.parametrize("vertices", [5, 40])
+def test_the_answer_has_its_text_form_unless_it_is_long(vertices: int) -> None:
+    space = SearchSpace("chains", ("op",), vertices, vertices, ("output", "input"))
+    edges = [(vertex, vertex + 1) for vertex in range(vertices - 1)]
+    cell = Cell.from_edges(edges, ["input", *["op"] * (vertices - 2), "output"], space)
+    history = History()
+    history.append(Query(Proposal(cell), Outcome(0.5)))
+    facts = SearchFacts(SearchResult(history, Constraints(), None)).answer()
+    shown = {fact.name: fact.value for fact in facts}
+    assert shown["module hash"] == cell.hash
+    assert shown.get("text form") == (cell.to_text() if vertices == 5 else None)
 
 
 def test_no_answer_is_a_result_too() -> None:

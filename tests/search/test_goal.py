@@ -111,7 +111,7 @@ def test_early_stopping_is_of_accuracies(table: Table) -> None:
     message = "early stopping compares accuracies, the search is for training time"
     with pytest.raises(SettingsError, match=message):
         EarlyStopping.of(TableEvaluator(table, LabelPolicy("training_time")))
-    with pytest.raises(SettingsError, match="needs a budget that is smaller"):
+    with pytest.raises(SettingsError, match="needs a smaller budget, from a ninth"):
         EarlyStopping.of(TableEvaluator(table, LabelPolicy("merit")))
 
 

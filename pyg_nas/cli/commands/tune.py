@@ -109,6 +109,7 @@ def tune(
         ("settings", f"{metric}{unit}", "standard error", ""),
         [_row(candidate, report) for candidate in report["candidates"]],
     )
+    print_line(f"label: {protocol.label}")
     if metric == "kendall_tau" and (result.scores == 0).any():
         print_line(
             "Kendall τ is not defined where all predictions of a fold are equal: it counts as 0"

@@ -43,6 +43,7 @@ def test_a_grid_file_is_tuned_on_the_training_cells(table_path: Path, tmp_path: 
     )  # fmt: skip
     result = run(*arguments)
     assert result.exit_code == 0, result.output
+    assert "label: validation accuracy at 108 epochs, run 0, runs below 0.2" in result.output
     found = json.loads(out.read_text())
     assert found["n"] == 30
     assert found["mse_unit"] == "points^2"
