@@ -1,7 +1,8 @@
 """Tables and searches as pandas data frames, and frames as tables.
 
 A frame of cells has one row for each cell, the columns ``hash``, ``operations`` (names, one per
-vertex) and ``edges`` (source, target), and a column for each number. Measured runs have columns
+vertex) and ``edges`` (source, target), and a column for each number. Where rows are drawings in
+text form, as in NAS-Bench-201, these are in the column ``arch``. Measured runs have columns
 ``METRIC/EPOCHS/RUN/READING``, for example ``validation_accuracy/108/0/end``. ``METRIC`` alone is
 the end of run 0 at the largest official budget of the space, as in a CSV file without epochs:
 frames of searches have ``test_accuracy``.
@@ -36,7 +37,8 @@ from pyg_nas.spaces.measurements import END, METRICS, READINGS
 if TYPE_CHECKING:
     import pandas as pd
 
-_CELL_COLUMNS = ("hash", "operations", "edges", "trainable_parameters")
+_TEXT = "arch"
+_CELL_COLUMNS = ("hash", "operations", "edges", "trainable_parameters", _TEXT)
 
 
 def cells_frame(cells: Iterable[Cell], columns: dict[str, Any]) -> pd.DataFrame:
@@ -64,6 +66,8 @@ def table_frame(table: Table) -> pd.DataFrame:
         SettingsError: If pandas is not installed.
     """
     columns: dict[str, Any] = {"trainable_parameters": table.trainable_parameters, **table.targets}
+    if table.texts is not None:
+        columns = {_TEXT: table.texts, **columns}
     for b, budget in enumerate(table.budgets):
         for run in range(table.num_runs):
             for r, reading in enumerate(READINGS):
@@ -86,13 +90,14 @@ def read_frame(
 
     Args:
         frame: With the columns ``operations`` and ``edges``; ``hash`` is not needed, and without
-            ``trainable_parameters`` they are counted. Other columns of numbers become targets.
+            ``trainable_parameters`` they are counted. ``arch`` has the drawings, if several may be
+            of one cell. Other columns of numbers become targets.
         space: The space of the cells or its name, by default the default one.
         about: Description of the measurements.
 
     Raises:
         TableError: If a column is missing, has no numbers or is there twice, two columns are of the
-            same readings, or a row is not a cell of the space.
+            same readings, or a row is not a cell of the space or a drawing of another one.
         SpaceError: If no space has the name.
     """
     of_another = f"; if it is of another space, give {argument('space')}" if space is None else ""
@@ -134,14 +139,17 @@ def read_frame(
         else:
             metric, budget, run, reading = place
             metrics[:, budgets.index(budget), run, reading, metric] = values
-    table = Table(CellArray.from_cells(cells, space), metrics, budgets, about, targets=targets)
+    array, texts = CellArray.from_cells(cells, space), None
+    if _TEXT in frame.columns:
+        texts = _texts(frame[_TEXT], array)
+    table = Table(array, metrics, budgets, about, targets=targets, texts=texts)
     if "trainable_parameters" not in frame.columns:
         return table
     counts = _counts(frame)
     if (counts == table.trainable_parameters).all():
         return table
     described = {"network": "not known: read from a data frame", **table.about}
-    return Table(table.cells, metrics, budgets, described, None, counts, targets)
+    return Table(table.cells, metrics, budgets, described, None, counts, targets, texts)
 
 
 def _reading(name: Any, largest: int) -> tuple[int, int, int, int] | None:
@@ -161,6 +169,19 @@ def _numbers(frame: pd.DataFrame, name: Any) -> Any:
         return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
         raise TableError(f"column {quoted(name)} of the data frame must contain numbers") from None
+
+
+def _texts(column: Iterable[Any], cells: CellArray) -> list[str]:
+    """Return the text forms of drawings, in this package's notation."""
+    texts = []
+    for row, text in enumerate(column):
+        try:
+            if Cell.from_text(text, cells.space) != cells[row]:
+                raise CellError(f"{quoted(text)} is a drawing of another cell than the row's")
+            texts.append(cells.space.support.canonical_text(text))
+        except (CellError, SpaceError) as error:
+            raise TableError(f"row {row} of the data frame: {error}") from None
+    return texts
 
 
 def _counts(frame: pd.DataFrame) -> NDArray[np.int32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import RandomSearch
 from pyg_nas.spaces.nasbench101 import NASBENCH101
+from pyg_nas.spaces.nasbench201 import NASBENCH201
 
 NETWORK = NASBENCH101.support.official_network
 assert NETWORK is not None
 OFFICIAL = NETWORK.size
+DEAD_ENDS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3")
 SMALL = replace(OFFICIAL, stem_channels=16)
 
 
@@ -60,6 +63,26 @@ def test_parameters_stay_those_of_the_trained_networks(table: Table, about: dict
     frame = table.to_pandas().assign(trainable_parameters=[0.5] * 12)
     with pytest.raises(TableError, match=r"whole numbers below 2\*\*31, got 0\.5"):
         Table.from_pandas(frame)
+
+
+def test_drawings_of_one_cell_stay_rows_of_their_own(tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    texts = [f"|nor_conv_3x3~0|+|none~0|{op}~1|+|skip_connect~0|none~1|none~2|" for op in DEAD_ENDS]
+    cells = NASBENCH201.support.cells_of_texts(texts)
+    assert len(set(cells.hashes().tolist())) == 1
+    metrics = np.full((len(texts), 1, 1, 2, 4), 0.5, dtype=np.float32)
+    table = Table(cells, metrics, (200,), texts=texts)
+    frame = table.to_pandas()
+    again = Table.from_pandas(frame.assign(arch=[f" {text}" for text in texts]), "nasbench201")
+    assert again.texts == table.texts
+    assert again.trainable_parameters.tolist() == table.trainable_parameters.tolist()
+    assert len(set(again.trainable_parameters.tolist())) == 3
+    again.save(tmp_path / "t.hdf5")
+    another = texts[0].replace("skip_connect", "none")
+    with pytest.raises(TableError, match=r"row 1 of the .*'\|nor.*' is a drawing of another"):
+        Table.from_pandas(frame.assign(arch=[texts[0], another, *texts[2:]]), "nasbench201")
+    with pytest.raises(TableError, match="row 0 of the data frame: an architecture of 'nasbench2"):
+        Table.from_pandas(frame.assign(arch="conv"), "nasbench201")
 
 
 def test_a_space_is_named(table: Table) -> None:
