@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverloadPacket
 
 _INDEXED = ("__getitem__", "__setitem__")
 _ALL = (slice(None), Ellipsis)
@@ -59,9 +60,8 @@ def _signatures(function: Callable[..., Any], name: str) -> list[list[_Parameter
             defaults = [None if one.default is one.empty else one.default for one in parameters]
             names = [one.name for one in parameters]
             return [[_Parameter(*one, True, False) for one in zip(names, defaults, strict=True)]]
-    plain = name if name.startswith("__") else name.rstrip("_")
-    packet = getattr(torch.ops.aten, plain, None)
-    overloads = packet.overloads() if packet is not None else []
+    packet = getattr(torch.ops.aten, name.strip("_"), None)
+    overloads = packet.overloads() if isinstance(packet, OpOverloadPacket) else []
     return [_of_schema(getattr(packet, overload)._schema) for overload in overloads]
 
 

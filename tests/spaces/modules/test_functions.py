@@ -143,6 +143,8 @@ def _convolutions() -> tuple[Any, ...]:
         ),
         (lambda x: x + x.relu(), lambda x: torch.add(x.relu(), x), lambda x: x.relu().add_(x)),
         (lambda x: x * 2, lambda x: 2.0 * x, lambda x: torch.mul(x, 2)),
+        (lambda x: x == x.relu(), lambda x: x.relu() == x, lambda x: torch.eq(x, x.relu())),
+        (lambda x: x == 1, lambda x: x.eq(1)),
         (lambda x: x - x.relu(), lambda x: torch.sub(x, x.relu())),
         (lambda x: x[:, 0], lambda x: x[:, 0, :], lambda x: x[:, 0, ...]),
         (lambda x: x.chunk(2, 1)[1], lambda x: x.split([2, 2], dim=-3)[1]),
