@@ -14,7 +14,7 @@ from pyg_nas.compute.jit import compiled_loaded
 from pyg_nas.errors import CellError
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_network import CellNetwork, NetworkSize
-from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs
+from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, depths
 from pyg_nas.graphs.registry import missing_network
 from pyg_nas.graphs.search_space import SearchSpace, given_space
 from pyg_nas.io.text import counted
@@ -450,12 +450,7 @@ class CellArray(Sequence[Cell]):
 def longest_paths(graphs: RaggedGraphs) -> Ints:
     """Return the edges on the longest path of each graph, ``[N]``."""
     starts = graphs.vertex_ptr[graphs.edge_graph]
-    depth = [0] * len(graphs.operations)
-    for source, target in (
-        starts + graphs.edges
-    ).T.tolist():  # sorted by source: all edges into the source came before
-        if depth[target] <= depth[source]:
-            depth[target] = depth[source] + 1
+    depth = depths((starts + graphs.edges).T.tolist(), len(graphs.operations))
     deepest = np.zeros(len(graphs), dtype=np.int64)
     np.maximum.at(deepest, graphs.vertex_graph, depth)
     return deepest

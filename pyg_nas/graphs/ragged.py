@@ -187,6 +187,20 @@ def adjacency_lists(
     return successors, predecessors
 
 
+def depths(pairs: Iterable[Sequence[int]], vertices: int) -> list[int]:
+    """Return the edges on the longest path to each vertex of a graph.
+
+    Args:
+        pairs: (source, target) of each edge, sorted by source; all run to later vertices.
+        vertices: Number of vertices.
+    """
+    found = [0] * vertices
+    for source, target in pairs:  # all edges into the source came before
+        if found[target] <= found[source]:
+            found[target] = found[source] + 1
+    return found
+
+
 def gathered(ptr: Ints, index: Ints) -> tuple[Ints, Ints]:
     """Return the positions of all elements of the runs ``index`` ``[n]``, and their pointers."""
     counts = np.diff(ptr)[index]

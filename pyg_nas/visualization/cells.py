@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.graphs.ragged import depths
 from pyg_nas.io.text import counted, printable
 from pyg_nas.spaces.modules.space import NETWORKS
 from pyg_nas.visualization.drawing import FONT_SIZE, Box, Drawing, Words, figure, svg
 from pyg_nas.visualization.files import check_picture_format, save_figure
-from pyg_nas.visualization.layout import BOX_HEIGHT, Edges, Layout, depths, fits, layered_layout
+from pyg_nas.visualization.layout import BOX_HEIGHT, Edges, Layout, fits, layered_layout
 from pyg_nas.visualization.repeats import Folded, fold_repeats
 
 if TYPE_CHECKING:
@@ -299,7 +300,7 @@ def _counts(operations: NDArray[np.int64], space: SearchSpace) -> list[tuple[int
 
 def _overview(operations: NDArray[np.int64], edges: Edges, space: SearchSpace) -> Drawing:
     """Return bars for the layers, from the input on: numbers of vertices by operation."""
-    depth = depths(len(operations), edges)
+    depth = np.array(depths(edges.tolist(), len(operations)))
     layers = int(depth.max()) + 1
     bars = min(layers, _BARS)
     bar_of = depth * bars // layers

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.graphs.ragged import adjacency_lists, depths
+
 Point = tuple[float, float]
 Edges = NDArray[np.int64]
 
@@ -55,27 +57,11 @@ class Layout:
     routes: dict[tuple[int, int], list[Point]]
 
 
-def depths(size: int, edges: Edges) -> NDArray[np.int64]:
-    """Return the edges on the longest path to each vertex, ``[V]``.
-
-    Args:
-        size: Number of vertices ``V``.
-        edges: Pairs (source, target) ``[E, 2]`` sorted by source; every edge runs to a later
-            vertex.
-    """
-    depth = np.zeros(size, dtype=np.int64)
-    first = np.searchsorted(edges[:, 0], np.arange(size + 1))
-    for vertex in range(size):
-        targets = edges[first[vertex] : first[vertex + 1], 1]
-        depth[targets] = np.maximum(depth[targets], depth[vertex] + 1)
-    return depth
-
-
 def fits(size: int, edges: Edges) -> bool:
     """Return whether :func:`layered_layout` draws a graph of this size."""
     if size > MOST_NODES or len(edges) > MOST_EDGES:
         return False
-    depth = depths(size, edges)
+    depth = np.array(depths(edges.tolist(), size))
     return bool(size + (depth[edges[:, 1]] - depth[edges[:, 0]] - 1).sum() <= MOST_NODES)
 
 
@@ -115,14 +101,12 @@ def layered_layout(size: int, edges: Edges, box_width: float) -> Layout:
 
 
 def _layers(size: int, edges: Edges) -> list[int]:
-    layer = depths(size, edges).tolist()
-    entered = set(edges[:, 1].tolist())
-    first = np.searchsorted(edges[:, 0], np.arange(size + 1)).tolist()
+    layer = depths(edges.tolist(), size)
+    successors, predecessors = adjacency_lists(edges.tolist(), size)
     for u in range(size):
-        targets = edges[first[u] : first[u + 1], 1].tolist()
-        if u not in entered and targets:  # beside the vertex that it leads to, not far above
-            layer[u] = min(layer[v] for v in targets) - 1
-    return [int(row) for row in layer]
+        if successors[u] and not predecessors[u]:  # beside what it leads to, not far above
+            layer[u] = min(layer[v] for v in successors[u]) - 1
+    return layer
 
 
 def _order(node_layer: list[int], links: list[tuple[int, int]]) -> list[list[int]]:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import networkx
 import numpy as np
 import pytest
 
-from pyg_nas.graphs.ragged import RaggedGraphs, adjacency_lists, pointers
+from pyg_nas.graphs.ragged import RaggedGraphs, adjacency_lists, depths, pointers
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
 
@@ -62,3 +63,14 @@ def test_graphs_without_vertices_or_edges_are_numbered() -> None:
     )
     assert graphs.numbered()[1].tolist() == [0, 1, 0, 1]
     assert [part.tolist() for part in graphs.take(none).numbered()] == [[], []]
+
+
+def test_depths_are_longest_paths() -> None:
+    rng = np.random.default_rng(0)
+    for size in range(1, 20):
+        pairs = np.argwhere(np.triu(rng.random((size, size)) < 0.3, 1)).tolist()
+        graph = networkx.DiGraph(pairs)
+        expected = [0] * size
+        for v in networkx.topological_sort(graph):
+            expected[v] = max((expected[u] + 1 for u in graph.predecessors(v)), default=0)
+        assert depths(pairs, size) == expected

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 
-import networkx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ from pyg_nas.visualization.layout import (
     MOST_NODES,
     Layout,
     Point,
-    depths,
     fits,
     layered_layout,
 )
@@ -115,15 +113,6 @@ def test_a_planar_fan_is_drawn_without_crossings(inner: int) -> None:
     coming = [layout.routes[int(v) + 1, inner + 1][-1][0] for v in order]
     assert leaving == sorted(leaving)
     assert coming == sorted(coming)
-
-
-def test_depths_are_longest_paths() -> None:
-    for adjacency in _random_graphs():
-        graph = networkx.DiGraph(np.argwhere(adjacency).tolist())
-        expected = [0] * len(adjacency)
-        for v in networkx.topological_sort(graph):
-            expected[v] = max((expected[u] + 1 for u in graph.predecessors(v)), default=0)
-        assert depths(len(adjacency), np.argwhere(adjacency)).tolist() == expected
 
 
 def test_what_is_too_large_is_refused_before_anything_is_laid_out() -> None:
