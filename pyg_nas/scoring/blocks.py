@@ -226,7 +226,7 @@ def arrow_blocks(
         SettingsError: If pyarrow is not installed.
     """
     row = 0
-    for graphs in read_arrow_graphs(path, space, size):
+    for graphs in _joined(read_arrow_graphs(path, space, size), size):
         yield StoredBlock(row, Architectures(graphs))
         row += len(graphs)
 

@@ -97,7 +97,8 @@ def test_lines_of_large_graphs_are_not_all_in_one_block(
     assert [len(block) for block in file_blocks(path, SPACE, size=6)] == [1] * 10
 
 
-def test_an_arrow_file_is_read_in_blocks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows_of_a_batch", [3, 10])
+def test_an_arrow_file_is_read_in_blocks(tmp_path: Path, rows_of_a_batch: int) -> None:
     arrow = pytest.importorskip("pyarrow")
     columns = {
         "ops": [list(cell.operations) for cell in CELLS],
@@ -106,7 +107,7 @@ def test_an_arrow_file_is_read_in_blocks(tmp_path: Path) -> None:
     table = arrow.table(columns)
     path = tmp_path / "g.arrow"
     with arrow.OSFile(str(path), "wb") as file, arrow.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table)
+        writer.write_table(table, rows_of_a_batch)
     blocks = list(open_blocks(str(path), SPACE, size=4))
     assert [len(block) for block in blocks] == [4, 4, 2]
     assert joined(blocks) == CELLS.hashes().tolist()
