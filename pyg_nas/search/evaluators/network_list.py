@@ -7,6 +7,7 @@ records and folders are those of every search. Predictors receive the graphs of 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from pyg_nas.errors import SettingsError, TableError, first_repeated, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.text import counted
 from pyg_nas.search.constraints import Constraints, best_within
 from pyg_nas.search.domain import LISTED, Domain
 from pyg_nas.search.evaluators.evaluator import ExternalEvaluator
@@ -44,11 +46,25 @@ class NetworkListEvaluator(ExternalEvaluator):
 
     Raises:
         SettingsError: If two different networks have one name, or there is none.
+
+    Warns:
+        UserWarning: If networks have equal graphs.
     """
 
     def __init__(self, networks: NetworkTable) -> None:
-        first = np.sort(np.unique(networks.hashes, return_index=True)[1])
-        self.listed = networks if len(first) == len(networks) else networks.subset(first)
+        _, first, graph = np.unique(networks.hashes, return_index=True, return_inverse=True)
+        self.listed = networks
+        if len(first) < len(networks):
+            left_out = np.setdiff1d(np.arange(len(networks)), first)
+            names = [networks.names[row] for row in (left_out[0], first[graph[left_out[0]]])]
+            warnings.warn(
+                f"{len(left_out):,} of {counted(len(networks), 'network')} have the graph of an "
+                f"earlier one and are no candidates; the first is {quoted(names[0])}, with the "
+                f"graph of {quoted(names[1])}. Graphs have no dropout, and no numbers of constant "
+                f"tensors",
+                stacklevel=2,
+            )
+            self.listed = networks.subset(np.sort(first))
         cells = listed_cells(self.listed.names)
         super().__init__(Domain(cells.space, cells), None)
 

@@ -93,8 +93,10 @@ def test_limits_and_standard_deviations(tmp_path: Path) -> None:
 def test_equal_networks_are_one_candidate() -> None:
     rows = np.array([3, 5, 3])
     twice = NetworkTable(TABLE.networks.select(rows), ["a", "b", "c"])
-    assert NetworkListEvaluator(twice).listed.names == ("a", "b")
-    search = Search(networks=twice, n=1, k=1)
+    with pytest.warns(UserWarning, match=r"1 of 3 networks have .* is 'c', with the graph of 'a'"):
+        assert NetworkListEvaluator(twice).listed.names == ("a", "b")
+    with pytest.warns(UserWarning, match="no candidates"):
+        search = Search(networks=twice, n=1, k=1)
     assert len(search.ask(5)) == 2
     with pytest.raises(SettingsError, match="names of networks to choose from must differ"):
         NetworkListEvaluator(NetworkTable(TABLE.networks.select(rows[:2]), ["a", "a"]))
