@@ -80,5 +80,5 @@ def profile(
         print_line(f"left out: {name}: {reason}")
     measured = len(result.table) - len(result.noisy)
     print_line(f"{measured:,} of {counted(len(sources), 'network')} measured: {out}")
-    if result.noisy:
+    if result.noisy or result.failed:
         raise typer.Exit(1)

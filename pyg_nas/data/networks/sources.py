@@ -127,7 +127,7 @@ def _onnx_files(folder: Path) -> Iterator[NetworkSource]:
     if not folder.is_dir():
         raise NetworkError(f"{folder}: is not a folder; a folder of ONNX files is needed")
     files = visible_files(folder, NetworkError)
-    paths = [path for path in files if path.suffix == ".onnx" and path.is_file()]
+    paths = [path for path in files if path.suffix.lower() == ".onnx" and path.is_file()]
     if not paths:
         raise NetworkError(f"{folder}: has no file that ends in .onnx")
     for path in paths:

@@ -78,7 +78,7 @@ class NetworkTable:
 
     Args:
         networks: Their graphs.
-        names: Their names.
+        names: Their names; what is no Unicode text in them is written as its code, ``\\udcff``.
         targets: Numbers by name, ``[N]`` each, NaN where not measured. ``parameters`` and ``macs``
             are labels too, and are those of the graphs.
         about: How they were measured (JSON values).
@@ -102,7 +102,8 @@ class NetworkTable:
         about: Mapping[str, Any] | None = None,
     ) -> None:
         self.networks = networks
-        self.names = tuple(names)
+        # A file's name may have bytes that are no text; tables are written as text.
+        self.names = tuple(name.encode("utf-8", "backslashreplace").decode() for name in names)
         self.about = dict(about or {})
         self.source = "the table"
         if len(self.names) != len(networks):
@@ -159,9 +160,7 @@ class NetworkTable:
             f"{GROUP}/{field.name}": getattr(self.networks, field.name)
             for field in fields(NetworkArray)
         }
-        arrays["names"] = np.array(
-            [name.encode("utf-8", "backslashreplace") for name in self.names]
-        )
+        arrays["names"] = np.array([name.encode() for name in self.names])
         arrays |= {f"targets/{name}": values for name, values in self.targets.items()}
         with new_hdf5(path) as file:
             for name, array in arrays.items():

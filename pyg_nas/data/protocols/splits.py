@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pyg_nas.data.protocols.split_file import SUFFIXES, is_split_file, read_split
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError, quoted
-from pyg_nas.io.text import check_text
+from pyg_nas.io.text import check_text, counted
 from pyg_nas.metrics.thresholds import above, accuracy_unit
 
 if TYPE_CHECKING:
@@ -85,6 +85,11 @@ def split_rows(
     if name.startswith("denoise-"):
         return np.flatnonzero(known & _passing(table, labels, accuracies, name, name[8:]))
     threshold, _, size = name.rpartition("-")
+    if not 1 <= int(size) <= known.sum():
+        raise SettingsError(
+            f"split {name} must have 1 to {counted(int(known.sum()), table.thing)}, the table's "
+            f"measured ones, got {int(size)}"
+        )
     rows = _first_of_permutation(known, int(size), seed, table.space.support.split_sizes)
     if threshold:
         rows = rows[_passing(table, labels, accuracies, name, threshold)[rows]]
@@ -173,10 +178,6 @@ def _threshold(name: str, percent: str) -> float:
 def _first_of_permutation(
     known: NDArray[np.bool_], n: int, seed: int, sizes: tuple[int, ...]
 ) -> Rows:
-    if not 1 <= n <= known.sum():
-        raise SettingsError(
-            f"a split must have 1 to {int(known.sum())} cells, the table's measured ones, got {n}"
-        )
     state = np.random.RandomState(seed)
     earlier = sizes.index(n) if n in sizes else 0
     for _ in range(earlier + 1):

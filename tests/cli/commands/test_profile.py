@@ -58,6 +58,37 @@ def test_a_profile_trains_a_predictor(tmp_path: Path, capsys: pytest.CaptureFixt
     assert abs(float(rows[0]["score"]) - 10) < 3
 
 
+FAILING = """
+import torch
+from torch._subclasses.fake_tensor import FakeTensor
+
+
+class Part(torch.nn.Linear):
+    def forward(self, x):
+        if self.out_features == 2 and not isinstance(x, FakeTensor):
+            raise RuntimeError("no such kernel")
+        return super().forward(x)
+
+
+def build(width):
+    return Part(4, width), torch.zeros(1, 4)
+"""
+
+
+def test_a_network_that_does_not_run_changes_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, configurations = tmp_path / f"failing_{tmp_path.name}.py", tmp_path / "c.json"
+    path.write_text(FAILING)
+    configurations.write_text(json.dumps([{"width": width} for width in (1, 2, 3)]))
+    given = ("--configurations", configurations, "--repeats", 2, "--most-noise", 1e9)
+    assert pyg_nas("profile", f"{path}:build", "--out", tmp_path / "t.hdf5", *given) == 1
+    shown = capsys.readouterr().out
+    assert 'left out: {"width": 2}: it does not run on cpu: no such kernel' in shown
+    assert "2 of 3 networks measured" in shown
+    assert len(NetworkTable.load(tmp_path / "t.hdf5")) == 2
+
+
 @pytest.mark.parametrize("metric", ["latency_delta", "neg_latency"])
 def test_latencies_below_zero_train_the_recipe_of_networks(
     metric: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

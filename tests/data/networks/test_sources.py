@@ -53,10 +53,10 @@ def test_networks_are_built_when_they_are_read() -> None:
 
 def test_files_of_a_folder_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
-    for name in ("c.onnx", "a.onnx", "b/d.onnx", "readme.txt", "._a.onnx"):
+    for name in ("c.ONNX", "a.onnx", "b/d.onnx", "readme.txt", "._a.onnx"):
         (tmp_path / name).write_text("no network")
     sources = network_sources(tmp_path)
-    assert [source.name for source in sources] == ["a.onnx", "b/d.onnx", "c.onnx"]
+    assert [source.name for source in sources] == ["a.onnx", "b/d.onnx", "c.ONNX"]
 
 
 @pytest.mark.parametrize(

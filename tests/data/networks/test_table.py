@@ -40,6 +40,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert is_network_table(tmp_path / "t.hdf5")
 
 
+def test_names_that_are_no_text_are_written_as_their_codes(tmp_path: Path) -> None:
+    named = NetworkTable(GRAPHS, [*NAMES[1:], os.fsdecode(b"caf\xe9.onnx")])
+    assert named.names[-1] == "caf\\udce9.onnx"
+    named.write_csv(tmp_path / "t.csv")
+    assert "caf\\udce9.onnx" in (tmp_path / "t.csv").read_text(encoding="utf-8")
+
+
 def test_bytes_of_format_1_are_corrected(tmp_path: Path) -> None:
     """In format 1 views had bytes that they read, and operations in place wrote none."""
     before = [  # operation, bytes read and written, numbers of the result
