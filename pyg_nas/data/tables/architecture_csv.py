@@ -31,11 +31,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.data.protocols.direction import Direction, direction
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import CellError, TableError, listed, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.formats.csv_rows import finite_number, read_csv, write_csv
 from pyg_nas.io.limits import LARGEST_FLOAT32, LARGEST_LABEL, MOST_TABLE_BYTES
+from pyg_nas.io.text import counted
 from pyg_nas.spaces.measurements import ACCURACIES, END, METRICS, READINGS, TIME
 
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
@@ -109,6 +111,8 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
     percent = [name for name, unit in units.items() if unit == _PERCENT]
     if percent:
         notes.insert(0, f"{', '.join(percent)}: read as percent, kept as fractions")
+    for name, values in rows.numbers.items():
+        _clear_sentinels(name, values, notes)
     order = _order(rows.texts, space)
     texts = [rows.texts[place] for place in order]
     budgets, seeds = (np.unique(column).tolist() for column in (rows.epochs, rows.seeds))
@@ -307,6 +311,19 @@ def _metrics(
             measured = rows.numbers[name] / units.get(name, 1.0)
             metrics[rows.architectures, budget, seed, END, place] = measured
     return metrics
+
+
+def _clear_sentinels(name: str, values: NDArray[np.float64], notes: list[str]) -> None:
+    """Set the values -1 of a cost to not measured, where no other value is below zero.
+
+    HW-NAS-Bench has the latency -1 where a device did not run an architecture; a search for the
+    lowest one would find these.
+    """
+    below = values < 0
+    is_cost = direction(name) == Direction(larger_is_better=False)
+    if is_cost and below.any() and (values[below] == -1).all() and (values > 0).any():
+        values[below] = np.nan
+        notes.append(f"{name}: {counted(int(below.sum()), 'value')} of -1 read as not measured")
 
 
 def _target(path: Path, rows: _Rows, name: str) -> NDArray[np.float64]:

@@ -66,6 +66,23 @@ def test_small_values_in_percent_have_a_note(tmp_path: Path) -> None:
     assert read.table.metrics[0, 0, 0, 1, 3] == pytest.approx(0.0083)
 
 
+def test_the_latency_of_what_a_device_did_not_run_is_not_measured(tmp_path: Path) -> None:
+    # As in HW-NAS-Bench; a logarithm and a correlation may be -1.
+    path = write(
+        tmp_path / "t.csv",
+        "arch,edgetpu_latency,log_latency,jacov",
+        f"{TEXTS[0]},-1,-1,-1",
+        f"{TEXTS[1]},0.5,-0.25,2",
+        f"{TEXTS[2]},-1.0,3,-1",
+    )
+    read = read_architectures(path, NASBENCH201)
+    targets = read.table.targets
+    np.testing.assert_array_equal(targets["edgetpu_latency"], [np.nan, 0.5, np.nan])
+    assert targets["log_latency"].tolist() == [-1, -0.25, 3]
+    assert targets["jacov"].tolist() == [-1, 2, -1]
+    assert read.notes[0] == "edgetpu_latency: 2 values of -1 read as not measured"
+
+
 def test_a_table_survives_its_files(tmp_path: Path) -> None:
     path = write(
         tmp_path / "t.csv",
