@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import h5py
 import numpy as np
 import typer
-from finished_runs import append_line
+from finished_runs import append_line, digest_of, finished_runs
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.exceptions import ConvergenceWarning
@@ -128,11 +128,13 @@ def main(
     operations, costs = read(data)
     inputs = edge_inputs(operations)
     path = out.with_suffix(".jsonl")
-    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    digest = digest_of(operations, *costs.values())
+    done = finished_runs(path, digest)
     known = {(row["way"], row["device"], row["labels"]) for row in done}
 
     def note(way: str, name: str, size: int, found: list[float]) -> None:
-        row = {"way": way, "device": name, "labels": size, "mean": float(np.mean(found))}
+        row = {"data": digest, "way": way, "device": name, "labels": size}
+        row["mean"] = float(np.mean(found))
         done.append({**row, "std": float(np.std(found, ddof=1)), "least": float(min(found))})
         append_line(path, done[-1])
 

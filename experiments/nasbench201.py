@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from finished_runs import append_line
+from finished_runs import append_line, digest_of, finished_runs
 
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.table import Table
@@ -80,13 +80,15 @@ def main(
     opened = Table.load(table)
     trained_on, ranked_by = labels(opened)
     path = out.with_suffix(".jsonl")
-    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    data = digest_of(opened.hashes, trained_on, ranked_by)
+    done = finished_runs(path, data)
     known = {(row["method"], row["train"], row["draw"]) for row in done}
     for size, draws in SIZES.items():
         for method in METHODS:
             for draw in range(draws):
                 if (method, size, draw) not in known:
-                    done.append(run(opened, method, size, draw, trained_on, ranked_by))
+                    found = run(opened, method, size, draw, trained_on, ranked_by)
+                    done.append({"data": data, **found})
                     append_line(path, done[-1])
     figures = [
         {

@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import h5py
 import numpy as np
 import typer
-from finished_runs import append_line
+from finished_runs import append_line, digest_of, finished_runs
 
 from pyg_nas.data.tables.shipped import shipped_table
 from pyg_nas.features.graph_features import cell_features
@@ -180,11 +180,12 @@ def evaluate(
     """Rank the architectures of public benchmarks by no and by few labels."""
     out = RESULTS / f"few_labels_{recipe}.json"
     path = out.with_suffix(".jsonl")
-    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    digest = common_digest(shipped_names(), find_space("nasbench201"))
-    known = {(r["space"], r["task"], r["train"], r["draw"]) for r in done if r["data"] == digest}
-    done = [r for r in done if r["data"] == digest]
     opened = [*nasbench201_benchmarks(nasbench201), *transnas_benchmarks(transnas)]
+    shipped = common_digest(shipped_names(), find_space("nasbench201"))
+    arrays = [array for b in opened for array in (b.cells.hashes(), b.validation, b.test)]
+    digest = f"{shipped}-{digest_of(*arrays)}"
+    done = finished_runs(path, digest)
+    known = {(r["space"], r["task"], r["train"], r["draw"]) for r in done}
     jobs = [(b, 0, 0) for b in opened]
     jobs += [(b, size, draw) for draw in range(draws) for b in opened for size in b.sizes]
     for benchmark, size, draw in jobs:

@@ -69,3 +69,17 @@ def test_the_networks_of_the_shipped_latencies_are_found_by_their_hashes(
     for row in [*pools[:3], *(row for rows in of_family.values() for row in rows[:3])]:
         graph = graph_of(*families.build(**settings[row]))
         assert table.hashes[row].decode() == graph.hash, table.names[row]
+
+
+def test_runs_of_other_data_are_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    runs = import_module("finished_runs")
+    one, two = (runs.digest_of(np.arange(3), np.full(2, value)) for value in (0.5, 0.25))
+    path = tmp_path / "runs.jsonl"
+    assert runs.finished_runs(path, one) == []
+    for run in ({"data": one, "tau": 1}, {"data": two, "tau": 2}, {"tau": 3}):
+        runs.append_line(path, run)
+    assert runs.finished_runs(path, one) == [{"data": one, "tau": 1}]
+    assert runs.finished_runs(path, two) == [{"data": two, "tau": 2}]
