@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,8 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     try:
         builder = _Builder(model, stored)
         for node in model.graph.node:
-            builder.add(node)
+            with _naming_malformed(_named(node)):
+                builder.add(node)
         graph, notes = builder.finish(Path(path).name)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from None
@@ -89,6 +91,17 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     for note in notes:
         warnings.warn(f"{path}: {note}", stacklevel=2)
     return graph
+
+
+@contextmanager
+def _naming_malformed(operator: str) -> Iterator[None]:
+    """Make an error of reading the fields of an operator name it."""
+    try:
+        yield
+    except NetworkError:
+        raise
+    except _MALFORMED as error:
+        raise NetworkError(f"{operator} is malformed ({type(error).__name__}: {error})") from None
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[ModelProto, set[str]]:
@@ -158,6 +171,10 @@ def _number(node: NodeProto, tensor: TensorProto) -> float:
 
 def _determine_sizes(graph: GraphProto) -> None:
     """Let undetermined sizes of inputs be 1, wherever they have the same name."""
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_value < 0:  # as some tools write one that is not determined
+                dim.Clear()
     inputs = [dim for value in graph.input for dim in value.type.tensor_type.shape.dim]
     free = {dim.dim_param for dim in inputs if not dim.HasField("dim_value")}
     for dim in inputs:
@@ -240,9 +257,15 @@ class _Builder:
         """Make a vertex for a node, or connect its input directly if it is an identity."""
         if node.op_type in _CONTROL_FLOW and not self._is_simple_loop(node):
             raise NetworkError(f"{_named(node)}: control flow is not supported")
+        again = [name for name in node.output if name and name in self.makers]
+        if again:
+            raise NetworkError(f"{_named(node)} makes {again[0]!r}, which is there already")
         missing = [name for name in node.input if name not in self.makers]
         if missing:
-            raise NetworkError(f"{_named(node)} reads unknown {missing[0]!r}")
+            raise NetworkError(
+                f"{_named(node)} reads {missing[0]!r}, which is no input, no constant and no "
+                f"result of an operator before it"
+            )
         sources = tuple(source for name in _read_by(node) for source in self.makers.get(name, ()))
         position: tuple[int, ...] = (len(self.vertices),)
         if node.op_type in IDENTITIES and len(node.input):

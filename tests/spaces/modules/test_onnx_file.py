@@ -314,6 +314,10 @@ def _convolve_nothing(model: onnx.ModelProto) -> None:
     model.graph.node[0].CopyFrom(helper.make_node("Conv", ["x"], ["y"]))
 
 
+def _make_twice(model: onnx.ModelProto) -> None:
+    model.graph.node.insert(0, helper.make_node("Tanh", ["x"], ["y"]))
+
+
 def _claim_much(model: onnx.ModelProto) -> None:
     model.graph.initializer.append(onnx.TensorProto(name="w", data_type=floats, dims=[2**62] * 2))
     model.graph.node[0].CopyFrom(helper.make_node("Add", ["x", "w"], ["y"]))
@@ -334,10 +338,11 @@ def _range(model: onnx.ModelProto, stop: int | list[int], step: int = 1) -> None
         (lambda model: _range(model, [5, 6]), "must be one number each"),
         (lambda model: _call_functions(model, 2, "F0"), "a function of the file calls itself"),
         (lambda model: _call_functions(model, 40, "Relu"), "operators, at most 100,000"),
-        (_set_group, "is malformed"),
+        (_set_group, r"operator Relu \(''\) is malformed"),
         (_set_type, "is malformed"),
         (_convolve_nothing, "cannot be read as ONNX|is malformed"),
         (_claim_much, "impossible number"),
+        (_make_twice, r"operator Relu \(''\) makes 'y', which is there already"),
     ],
 )
 def test_an_invalid_model_is_refused(tmp_path: Path, change: Any, message: str) -> None:
@@ -346,6 +351,13 @@ def test_an_invalid_model_is_refused(tmp_path: Path, change: Any, message: str) 
     onnx.save(model, tmp_path / "a.onnx")
     with pytest.raises(NetworkError, match=message):
         graph_of_onnx(tmp_path / "a.onnx")
+
+
+def test_a_negative_size_is_not_determined(tmp_path: Path) -> None:
+    model = _relu()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+    onnx.save(model, tmp_path / "a.onnx")
+    assert [v.shape for v in graph_of_onnx(tmp_path / "a.onnx").vertices] == [(1, 4)] * 3
 
 
 def test_a_file_that_claims_200_gigabytes_is_not_read(tmp_path: Path) -> None:
