@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
 
@@ -21,11 +21,12 @@ class Rule(str):
     """The rule for a field's value, as its error states it: an annotation beside the type."""
 
 
-def check_fields(record: Any, what: str) -> None:
+def check_fields(record: Any, what: str = "") -> None:
     """Check every field of a dataclass against its annotated type, without conversions.
 
     Args:
         record: The dataclass, in its ``__post_init__``; a field is ``Annotated[type, Rule(...)]``.
+        what: What has the field, for the message; empty if the field's name says enough.
 
     Raises:
         SettingsError: At the first field that breaks its rule; the message names field, value and
@@ -37,6 +38,8 @@ def check_fields(record: Any, what: str) -> None:
         try:
             adapter.validate_python(value)
         except ValidationError as error:
+            if not what:
+                raise SettingsError(f"{name} must be {rule}, got {quoted(value)}") from None
             rest = f" must be {rule}" if rule else f": {error.errors()[0]['msg']}"
             raise SettingsError(f"{what} {name} {quoted(value)}{rest}") from None
 
@@ -86,6 +89,8 @@ def _adapters(kind: Any) -> dict[str, tuple[TypeAdapter[Any], str | None]]:
     """Return the type check of each field, and its rule in words if it has one."""
     found = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
+        if is_dataclass(hint):  # it has checked its own fields
+            continue
         rules = [note for note in getattr(hint, "__metadata__", ()) if isinstance(note, Rule)]
         found[name] = TypeAdapter(hint, config=_STRICT), str(rules[0]) if rules else None
     return found

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Annotated, Any
 
-from annotated_types import Gt
+from annotated_types import Ge, Gt, Interval, Predicate
 from pydantic import FiniteFloat, NonNegativeInt, PositiveInt
 
 from pyg_nas.errors import SettingsError, quoted
@@ -23,6 +23,19 @@ _NEW = (
 )  # fmt: skip
 """Left out of a description if they have the default values, as in version 0.1, so that
 fingerprints of tasks do not change."""
+
+
+Count = Annotated[PositiveInt, Rule("a whole number >= 1")]
+Flag = Annotated[bool, Rule("true or false")]
+Share = Annotated[float, Interval(ge=0, lt=1), Rule("from 0 to below 1")]
+
+
+def _one_of(values: tuple[str, ...]) -> Rule:
+    return Rule(f"one of {', '.join(values)}")
+
+
+def _is_power_of_two(value: int) -> bool:
+    return value & (value - 1) == 0
 
 
 @dataclass(frozen=True)
@@ -64,30 +77,27 @@ class TrainingSettings:
         SettingsError: If a value is outside its rule.
     """
 
-    stem_channels: int = 128
-    num_stacks: int = 3
-    modules_per_stack: int = 3
-    batch_size: int = 256
-    optimizer: str = "rmsprop"
-    learning_rate: float = 0.2
-    warmup: float = 0.0
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    batch_norm_momentum: float = 0.997
+    stem_channels: Count = 128
+    num_stacks: Count = 3
+    modules_per_stack: Count = 3
+    batch_size: Count = 256
+    optimizer: Annotated[str, Predicate(OPTIMIZERS.__contains__), _one_of(OPTIMIZERS)] = "rmsprop"
+    learning_rate: Annotated[FiniteFloat, Gt(0), Rule("above 0")] = 0.2
+    warmup: Share = 0.0
+    momentum: Share = 0.9
+    weight_decay: Annotated[FiniteFloat, Ge(0), Rule("at least 0")] = 1e-4
+    batch_norm_momentum: Share = 0.997
     augmentation: Augmentation = field(default_factory=Augmentation)
-    stem_stride: int = 1
-    balanced: bool = False
-    huber_loss: bool = False
-    whole_epochs: bool = False
-    held_out: float = 0.2
-    image_fit: str = "stretch"
-    metric: str = ""
+    stem_stride: Annotated[PositiveInt, Predicate(_is_power_of_two), Rule("a power of two")] = 1
+    balanced: Flag = False
+    huber_loss: Flag = False
+    whole_epochs: Flag = False
+    held_out: Annotated[float, Interval(gt=0, lt=0.5), Rule("above 0 and below 0.5")] = 0.2
+    image_fit: Annotated[str, Predicate(IMAGE_FITS.__contains__), _one_of(IMAGE_FITS)] = "stretch"
+    metric: Annotated[str, Rule("text")] = ""
 
     def __post_init__(self) -> None:
-        for name in ("stem_channels", "num_stacks", "modules_per_stack", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise SettingsError(f"{name} must be a whole number >= 1, got {quoted(value)}")
+        check_fields(self)
         if self.batch_size > MOST_BATCH:
             raise SettingsError(f"batch_size must be at most {MOST_BATCH:,}, got {self.batch_size}")
         if self.num_stacks > MOST_LAYERS or self.num_stacks * self.modules_per_stack > MOST_LAYERS:
@@ -101,27 +111,6 @@ class TrainingSettings:
                 f"stem_channels, doubled by every stack after the first, must be at most "
                 f"{MOST_CHANNELS:,}, got {self.stem_channels} and num_stacks {self.num_stacks}"
             )
-        if self.optimizer not in OPTIMIZERS:
-            raise SettingsError(
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
-            )
-        if self.image_fit not in IMAGE_FITS:
-            raise SettingsError(
-                f"image_fit must be one of {', '.join(IMAGE_FITS)}, got {self.image_fit!r}"
-            )
-        stride = self.stem_stride
-        if type(stride) is not int or stride < 1 or stride & (stride - 1):
-            raise SettingsError(f"stem_stride must be a power of two, got {stride!r}")
-        if not 0 < self.held_out < 0.5:
-            raise SettingsError(f"held_out must be above 0 and below 0.5, got {self.held_out!r}")
-        if not self.learning_rate > 0:
-            raise SettingsError(f"learning_rate must be above 0, got {self.learning_rate!r}")
-        if not self.weight_decay >= 0:
-            raise SettingsError(f"weight_decay must be at least 0, got {self.weight_decay!r}")
-        for name in ("warmup", "momentum", "batch_norm_momentum"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise SettingsError(f"{name} must be from 0 to below 1, got {quoted(value)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
@@ -204,9 +193,9 @@ class ProfileSettings:
     """
 
     device: str = "cpu"
-    threads: Annotated[PositiveInt, Rule("a whole number >= 1")] = 1
+    threads: Count = 1
     warm_up: Annotated[NonNegativeInt, Rule("a whole number >= 0")] = 3
-    repeats: Annotated[PositiveInt, Rule("a whole number >= 1")] = 25
+    repeats: Count = 25
     most_noise: Annotated[FiniteFloat, Gt(0), Rule("a number above 0")] = 0.1
     retries: Annotated[NonNegativeInt, Rule("a whole number >= 0")] = 3
 

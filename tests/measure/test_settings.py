@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.measure import get_task
-from pyg_nas.measure.settings import ProfileSettings
+from pyg_nas.measure.settings import ProfileSettings, TrainingSettings
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,19 @@ def test_settings_of_a_profile_are_checked() -> None:
         ProfileSettings(repeats=0)
     with pytest.raises(SettingsError, match=r"most_noise 0\.0 must be a number above 0"):
         ProfileSettings(most_noise=0.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"learning_rate": "fast"}, "learning_rate must be above 0, got 'fast'"),
+        ({"stem_stride": 3}, "stem_stride must be a power of two, got 3"),
+        ({"held_out": 0.5}, "held_out must be above 0 and below 0.5, got 0.5"),
+        ({"image_fit": "shrink"}, "image_fit must be one of stretch, pad, crop, got 'shrink'"),
+        ({"balanced": 1}, "balanced must be true or false, got 1"),
+        ({"warmup": float("nan")}, "warmup must be from 0 to below 1, got nan"),
+    ],
+)
+def test_settings_made_in_python_are_checked(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{message}$"):
+        TrainingSettings(**values)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pyg_nas.errors import SettingsError
+from annotated_types import Ge
+from pydantic import FiniteFloat, NonNegativeInt
+
+from pyg_nas.io.record import Rule, check_fields
 
 if TYPE_CHECKING:
     import torch
@@ -25,15 +28,12 @@ class Augmentation:
         SettingsError: If a value is negative.
     """
 
-    max_shift: int = 0
-    flip: bool = False
-    noise: float = 0.0
+    max_shift: Annotated[NonNegativeInt, Rule("at least 0")] = 0
+    flip: Annotated[bool, Rule("true or false")] = False
+    noise: Annotated[FiniteFloat, Ge(0), Rule("at least 0")] = 0.0
 
     def __post_init__(self) -> None:
-        if self.max_shift < 0 or self.noise < 0:
-            raise SettingsError(
-                f"max_shift and noise must be at least 0, got {self.max_shift} and {self.noise}"
-            )
+        check_fields(self)
 
     def __call__(self, images: Tensor, deviation: Tensor, generator: torch.Generator) -> Tensor:
         """Change every image at random.
