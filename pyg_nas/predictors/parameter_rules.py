@@ -81,15 +81,6 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def check_learning_rate(rate: float | None) -> None:
-    """Check a learning rate that a user gives, before torch is imported; None is valid.
-
-    Raises:
-        SettingsError: If it is not a finite number of at least 0.
-    """
-    real(least=0, optional=True)("learning_rate", rate)
-
-
 FLAG = where(anything, lambda value: isinstance(value, (bool, np.bool_)), "true or false")
 SHARE = where(real(), lambda value: 0 <= value <= 1, "0 to 1")
 DROPOUT = where(real(), lambda value: 0 <= value < 1, "at least 0 and below 1")

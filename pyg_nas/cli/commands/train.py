@@ -80,7 +80,7 @@ def train(
     from pyg_nas.data.protocols.label_texts import label_sentence
     from pyg_nas.data.protocols.protocol import Protocol
     from pyg_nas.data.tables.sources import open_any_table
-    from pyg_nas.predictors.parameter_rules import check_learning_rate
+    from pyg_nas.predictors.parameter_rules import real
     from pyg_nas.predictors.recipes import (
         DEFAULT_RECIPE,
         check_epochs,
@@ -96,7 +96,7 @@ def train(
     check_drawn(split_seed, split)
     check_label(metric, budget, run)
     check_recipe(recipe or DEFAULT_RECIPE)
-    check_learning_rate(lr)
+    real(least=0, optional=True)("learning_rate", lr)
     changed = settings is None and (epochs, lr) != (None, None)
     if changed and recipe is not None:
         check_epochs(recipe)
