@@ -131,6 +131,12 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
     if len(seeds) > 1:
         shown = ", ".join(map(str, seeds[:_MOST_SHOWN])) + (", ..." if seeds[_MOST_SHOWN:] else "")
         notes.append(f"runs 0 to {len(seeds) - 1} are the seeds {shown}")
+        first = len(np.unique(rows.architectures[rows.seeds == seeds[0]]))
+        if first < len(texts):
+            notes.append(
+                f"{first:,} of {len(texts):,} architectures have run 0, which is the label unless "
+                f"another run or the mean is chosen"
+            )
     if targets:
         notes.append(f"further targets: {listed(targets)}")
     if rows.ignored:

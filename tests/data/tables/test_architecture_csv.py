@@ -52,6 +52,16 @@ def test_a_table_by_hand(tmp_path: Path) -> None:
     ]
 
 
+def test_architectures_without_the_first_run_have_a_note(tmp_path: Path) -> None:
+    rows = [f"{text},{seed},0.5" for seed, text in enumerate(TEXTS[:4], start=7)]
+    path = write(tmp_path / "t.csv", "arch,seed,test_accuracy", *rows)
+    assert read_architectures(path, NASBENCH201).notes == [
+        "runs 0 to 3 are the seeds 7, 8, 9, 10",
+        "1 of 4 architectures have run 0, which is the label unless another run or the mean is "
+        "chosen",
+    ]
+
+
 def test_small_values_in_percent_have_a_note(tmp_path: Path) -> None:
     # Of 120 classes, a network that learned nothing has 0.83 %.
     values = ("0.83", "0.91", "0", "46.5", "47.1")
