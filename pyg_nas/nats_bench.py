@@ -73,7 +73,8 @@ def create(
         verbose: Print a summary of the tables.
 
     Raises:
-        SettingsError: If it is the size search space, for which there are no tables.
+        SettingsError: If it is the size search space, for which there are no tables, or no file is
+            given: there is no default one.
         TableError: If a table cannot be read, or contains cells of another space.
     """
     if search_space not in _SPACE_NAMES:
@@ -344,6 +345,11 @@ def _dataset(name: str) -> str:
 
 
 def _open(source: Source) -> Table:
+    if not isinstance(source, (str, os.PathLike, Table)):
+        raise SettingsError(
+            f"file_path_or_dict must be the path of a table, a loaded table, or a dictionary of "
+            f"these by data set, got {quoted(source)}"
+        )
     table = source if isinstance(source, Table) else Table.load(source)
     if table.space != NASBENCH201:
         raise TableError(

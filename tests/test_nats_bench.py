@@ -182,6 +182,11 @@ def test_what_a_table_lacks_is_named(api, call, message: str) -> None:
 def test_other_settings_are_refused(api: nats_bench.NATStopology, table: Table) -> None:
     with pytest.raises(SettingsError, match="'sss' must be one of tss, topology"):
         nats_bench.create(table, "sss")
+    for nothing in (None, {"cifar10": None}):
+        with pytest.raises(SettingsError, match=r"the path of a table, .*, got None"):
+            nats_bench.create(nothing, "tss")  # type: ignore[arg-type]
+    with pytest.raises(NotMeasuredError, match=r"seed '0' is not one of \[0, 1\]"):
+        api.get_more_info(3, "cifar10", hp=200, is_random="0")  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="data set 'mnist' must be one of"):
         api.get_more_info(3, "mnist")
     with pytest.raises(SettingsError, match="index 15625 must be 0 to 15624"):
