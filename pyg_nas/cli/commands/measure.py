@@ -118,14 +118,19 @@ def _budgets(text: str) -> tuple[int, ...]:
 
 
 def _cells(text: str, seed: int, space: str | None) -> CellArray:
+    import numpy as np
+
     from pyg_nas.data.tables.sources import open_table
     from pyg_nas.graphs.enumeration import sample_cells
 
     found = chosen_space(space)
     if not text.isdecimal():
         cells = open_table(text, found if space is not None else None).cells
-        # Plain graphs are read again as cells of the default space, for its error.
-        return cells if cells.space.support.network is not None else open_table(text, found).cells
+        if cells.space.support.network is None:
+            # Plain graphs are read again as cells of the default space, for its error.
+            cells = open_table(text, found).cells
+        # Several rows of a table may be drawings of one cell.
+        return cells[np.sort(np.unique(cells.hashes(), return_index=True)[1])]
     if len(text) > MOST_DIGITS or not 1 <= int(text) <= MOST_CELLS:
         raise SettingsError(f"--cells must be 1 to {MOST_CELLS:,}, or a file, got {quoted(text)}")
     return sample_cells(int(text), seed, found.support.cells())

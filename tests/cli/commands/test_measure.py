@@ -73,7 +73,8 @@ def test_measure_writes_the_table_and_resumes_from_the_journal(images: Path, tmp
 def test_cells_may_come_from_a_graph_file(images: Path, tmp_path: Path):
     cells = [sample_cells(1, 0)[0], Cell([[0, 1], [0, 0]], ["input", "output"])]
     graphs = tmp_path / "cells.jsonl"
-    graphs.write_text("".join(json.dumps(cell.to_dict()) + "\n" for cell in cells))
+    drawn = [*cells, cells[0]]  # as equal architectures of NAS-Bench-201 in a table
+    graphs.write_text("".join(json.dumps(cell.to_dict()) + "\n" for cell in drawn))
     given = arguments(images, tmp_path, cells=str(graphs), budgets="1", seeds="1")
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 0, result.output
