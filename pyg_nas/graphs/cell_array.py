@@ -247,7 +247,11 @@ class CellArray(Sequence[Cell]):
     @cached_property
     def distinct(self) -> tuple[CellArray, Ints | slice]:
         """The different drawings in the order of their first appearance, and the index of each
-        cell's drawing among them, ``[N]``: a slice of all where they are the cells themselves."""
+        cell's drawing among them, ``[N]``: a slice of all where they are the cells themselves.
+
+        Predictors compute each drawing once. Matrix products of some libraries have other last
+        bits in other rows, and cells that compute the same would not be tied.
+        """
         if not self.space.support.is_whole(self):
             first, numbers = self.ragged.numbered()
             if len(first) < len(self):

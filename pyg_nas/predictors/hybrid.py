@@ -447,8 +447,7 @@ class HybridRegressor(CellRegressor):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return latent labels ``[N]`` and the process' standard deviations (zeros if not asked).
 
-        Equal cells have equal ones: each is computed once. Matrix products of some libraries have
-        other last bits in other rows, and cells that compute the same would not be tied.
+        Equal cells have equal ones, see :attr:`~pyg_nas.graphs.cell_array.CellArray.distinct`.
 
         Raises:
             ModelError: If the cells have other operations than the training cells.

@@ -244,18 +244,20 @@ class ResidualGNNRegressor(ResidualEnsemble):
     def predict(self, X: Cells, return_std: bool = False) -> Any:
         """Return the members' mean ``[N]``, and their standard deviation where asked for.
 
+        Equal cells have equal ones, see :attr:`~pyg_nas.graphs.cell_array.CellArray.distinct`.
+
         Raises:
             ModelError: If the cells have other operations than the training cells.
         """
-        cells = cells_to_predict(self, X)
+        cells, places = cells_to_predict(self, X).distinct
         members = np.empty((len(self.network_.embed), len(cells)))
 
         def predict_block(rows: slice, block: CellArray, features: CellFeatures) -> None:
             members[:, rows] = self.predict_features(block, features)
 
         map_blocks(cells, (), predict_block)
-        mean = members.mean(axis=0)
-        return (mean, members.std(axis=0)) if return_std else mean
+        mean = members.mean(axis=0)[places]
+        return (mean, members.std(axis=0)[places]) if return_std else mean
 
     def predict_features(self, cells: CellArray, features: CellFeatures) -> NDArray[np.float64]:
         """Return each member's predictions ``[M, N]``, or ``[M, N, K]`` of several labels."""
