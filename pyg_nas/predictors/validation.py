@@ -124,7 +124,7 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
     if not np.isfinite(labels).all():
         raise SettingsError(
             f"y must be finite, got {labels[~np.isfinite(labels)][0]} at "
-            f"{int(np.flatnonzero(~np.isfinite(labels))[0])}; leave out cells not measured"
+            f"{int(np.flatnonzero(~np.isfinite(labels))[0])}; leave out what is not measured"
         )
     large = np.abs(labels) > LARGEST_LABEL
     if large.any():

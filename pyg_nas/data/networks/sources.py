@@ -49,8 +49,13 @@ def network_sources(networks: Networks) -> list[NetworkSource]:
     """
     if isinstance(networks, (str, os.PathLike)):
         sources = list(_onnx_files(Path(networks)))
-    else:
+    elif isinstance(networks, Iterable):
         sources = [_source(number, network) for number, network in enumerate(networks)]
+    else:
+        raise NetworkError(
+            f"networks must be a folder, or a list of NetworkGraphs or pairs (module, inputs), got "
+            f"{type(networks).__name__}"
+        )
     if not sources:
         raise NetworkError("there is no network, at least one is needed")
     return sources

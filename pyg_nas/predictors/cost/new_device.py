@@ -255,7 +255,8 @@ class NewDeviceRegressor:
         chosen_from = np.arange(total)
         if candidates is not None:
             chosen_from = np.unique(_positions(candidates, total, "candidates"))
-        if not 1 <= count <= len(chosen_from):
+        check_count("count", count)
+        if count > len(chosen_from):
             raise SettingsError(
                 f"count must be 1 to {len(chosen_from)}, the number of candidates, got {count}"
             )

@@ -130,6 +130,8 @@ def test_what_is_refused() -> None:
         model(1).predict([0, 1], [0.5])
     with pytest.raises(SettingsError, match="count must be 1 to 2, the number of candidates"):
         model(1).design(3, [4, 5, 5])
+    with pytest.raises(SettingsError, match=r"count must be a whole number, got 2\.5"):
+        model(1).design(2.5)
     with pytest.raises(SettingsError, match=r"costs must be finite numbers, got nan at \[3, 1\]"):
         NewDeviceRegressor().fit(WORK, np.where(COSTS[3, 1] == COSTS, np.nan, COSTS), DEVICES)
     with pytest.raises(SettingsError, match=r"costs must be an array of 2 axes, got \[120\]"):
