@@ -291,6 +291,8 @@ class _Recorder:
             found["parts"] = [tuple(tensor.shape) for tensor in made]
         dimensions = given[0].dim() if given else 0
         called = function_of(name, operation)
+        if operation == "add" and not called and "alpha" in found:
+            called = "scaled"  # the second one is: their order matters
         if operation == "transpose" and not called:
             found = permutation(name, found, dimensions) or found
         marked = {key: self._marked(key, value) for key, value in found.items()}

@@ -83,7 +83,7 @@ def test_errors_name_the_network(tmp_path: Path) -> None:
         read_networks(network_sources([(Broken(), INPUTS), (nn.ReLU(), INPUTS)]))
     with pytest.raises(NetworkError, match="network 0 must be a NetworkGraph or a pair"):
         network_sources([nn.ReLU()])
-    with pytest.raises(NetworkError, match="networks must be a folder, or a list .*, got ReLU"):
+    with pytest.raises(NetworkError, match=r"networks must be a folder, or a list .*, got ReLU"):
         network_sources(nn.ReLU())
     with pytest.raises(NetworkError, match=r"the builder must return a pair .*returned a Linear"):
         read_networks(built_networks(lambda: nn.Linear(1, 1), [{}]))

@@ -63,6 +63,11 @@ def _hashes(modules: tuple[Any, ...], *inputs: Tensor) -> set[str]:
             lambda x: torch.where(x > 0, x, x.tanh()),
             lambda x: torch.where(x < 0, x, x.tanh()),
         ),
+        (
+            lambda x: torch.add(x, x.tanh(), alpha=2),
+            lambda x: torch.add(x.tanh(), x, alpha=2),
+            lambda x: x.tanh() + x,
+        ),
         (lambda x: x - torch.ones(8), lambda x: torch.ones(8) - x),
         (lambda x: x.split([1, 3], 1)[0], lambda x: x.split([3, 1], 1)[1]),
         (lambda x: x.chunk(2, 1)[0].tanh(), lambda x: x.chunk(2, 1)[1].tanh()),
@@ -153,6 +158,53 @@ def _convolutions() -> tuple[Any, ...]:
 )
 def test_one_function_in_all_forms_has_one_hash(modules: tuple[Any, ...]) -> None:
     assert len(_hashes(modules, IMAGES)) == 1
+
+
+STEPS: list[Callable[[Tensor], Tensor]] = [
+    functional.relu,
+    lambda x: torch.relu_(x.clone()),
+    functional.elu,
+    lambda x: functional.elu(x, 0.5),
+    lambda x: x.softmax(1),
+    lambda x: functional.softmax(x, 2),
+    lambda x: x.transpose(1, 2),
+    lambda x: x.flip(1),
+    lambda x: x.roll(1, 2),
+    lambda x: x * 2,
+    lambda x: x + x,
+    lambda x: 1 - x,
+    lambda x: x - 1,
+    lambda x: torch.add(x, x.flip(2), alpha=0.5),
+    lambda x: torch.add(x.flip(2), x, alpha=0.5),
+    lambda x: x.sort(1)[0],
+    lambda x: x.sort(1)[1].float(),
+    lambda x: x.cumsum(2),
+    lambda x: x[:, :1] + 0 * x,
+    lambda x: x[:, 1:2] + 0 * x,
+    lambda x: torch.cat(x.chunk(2, 2)[::-1], 2),
+    lambda x: torch.where(x > 0, x, x.abs().sqrt()),
+    lambda x: torch.where(x > 0, x.abs().sqrt(), x),
+    lambda x: functional.layer_norm(x, (4,)),
+    lambda x: functional.layer_norm(x, (4,), eps=0.1),
+    lambda x: x @ x.mT,
+    lambda x: x.mT @ x,
+]
+
+
+def test_equal_hashes_mean_equal_results() -> None:
+    images = torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(0))
+    found: dict[str, Tensor] = {}
+    for first in STEPS:
+        for second in STEPS:
+
+            def both(x: Tensor, one: Any = first, two: Any = second) -> Tensor:
+                result: Tensor = two(one(x))
+                return result
+
+            result = both(images)
+            other = found.setdefault(graph_of(Function(both), images).hash, result)
+            torch.testing.assert_close(result, other)
+    assert len(found) == (len(STEPS) - 1) ** 2  # two of them are one
 
 
 def test_an_onnx_file_has_the_functions_of_its_module(tmp_path: Path) -> None:
