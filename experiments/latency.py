@@ -35,7 +35,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from finished_runs import append_line
+from finished_runs import append_line, digest_of, finished_runs
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -308,9 +308,8 @@ def evaluate(
     """Write the result file; finished parts are kept as they come and not repeated."""
     opened = NetworkTable.load(known)
     path = out.with_suffix(".jsonl")
-    done = {}
-    if path.exists():
-        done = dict(json.loads(line) for line in path.read_text().splitlines())
+    data = digest_of(opened.hashes, *opened.targets.values())
+    done = {run["job"]: run["found"] for run in finished_runs(path, data)}
     jobs: dict[str, Callable[[], Any]] = {
         f"unseen families, {setting}": lambda s=setting: unseen_families(opened, s)
         for setting in UNSEEN_FAMILIES
@@ -326,7 +325,7 @@ def evaluate(
     for name, job in jobs.items():
         if name not in done:
             done[name] = job()
-            append_line(path, [name, done[name]])
+            append_line(path, {"data": data, "job": name, "found": done[name]})
             print(name, json.dumps(done[name]), flush=True)
     about = {"graphs": len(opened), **opened.about}
     results = {name: done[name] for name in jobs}  # in this order, whichever was finished first

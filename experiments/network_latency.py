@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from finished_runs import append_line
+from finished_runs import append_line, digest_of, finished_runs
 from latency import errors, totals
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
@@ -90,13 +90,12 @@ def main(
     jobs = {f"without {name}": families == name for name in np.unique(families).tolist()}
     jobs |= {f"{KNOWN} {number}": part == number for number in range(10)}
     path = out.with_suffix(".jsonl")
-    done: dict[str, Any] = {}
-    if path.exists():
-        done = dict(json.loads(line) for line in path.read_text().splitlines())
+    data = digest_of(opened.hashes, seconds)
+    done: dict[str, Any] = {run["job"]: run["found"] for run in finished_runs(path, data)}
     for name, unseen in jobs.items():
         if name not in done:
             done[name] = predictions(opened, families, unseen)
-            append_line(path, [name, done[name]])
+            append_line(path, {"data": data, "job": name, "found": done[name]})
             print(name, json.dumps(figures(done[name], seconds[unseen])), flush=True)
     result: dict[str, Any] = {"about": opened.about}
     for title, start in (("unseen families", "without "), (KNOWN, KNOWN)):
