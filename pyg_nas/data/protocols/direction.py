@@ -31,7 +31,7 @@ _COSTS = _WORK | {
     *("fpr", "fnr", "std", "cost", "costs", "price", "drop", "gap"),
 }
 _GAINS = {
-    *("accuracy", "accuracies", "acc", "precision", "recall", "sensitivity", "specificity"),
+    *("accuracy", "accuracies", "acc", "accs", "precision", "recall", "sensitivity", "specificity"),
     *("top1", "top5", "f1", "auc", "auroc", "auprc", "ap", "map", "iou", "miou", "dice"),
     *("kappa", "mcc", "r2", "psnr", "ssim", "bleu", "rouge", "correlation", "likelihood"),
     *("throughput", "fps", "speed", "speedup", "gain", "gains"),

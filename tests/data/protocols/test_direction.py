@@ -33,6 +33,7 @@ def test_costs(metric: str) -> None:
     "metric",
     [
         *("accuracy (size 32)", "accuracy_at_size_32", "accuracy at 5 ms", "pgd_accuracy", "mAP"),
+        *("val_accs", "testAccs"),
         *("auc", "throughput", "images_per_second", "img/s", "quality_per_watt"),
         *("MB_per_s", "GB/s", "read_kB/sec", "memory_GB_per_second"),
         *("neg_mean_squared_error", "neg_latency", "latency_gain", "inference_accuracy"),
