@@ -13,6 +13,7 @@ in another way, such as by TorchScript, are recorded at PyTorch's dispatcher.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
 from copy import copy
@@ -56,6 +57,7 @@ _VECTOR_PRODUCTS = {
     torch.ops.aten.vdot: 0,
 }
 _WEIGHTS = ("weight", "bias", "running_mean", "running_var")  # ends of names of arguments
+_FLEX_ATTENTION = "torch.nn.attention.flex_attention"
 # These do not read the tensor that they change.
 _OVERWRITING = frozenset({"__setitem__", "copy_", "fill_", "zero_"})
 
@@ -91,6 +93,7 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
         stack.enter_context(_silent_log())
         # The kernel that flop counters support; the others are fused and differ by device.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(_uncompiled_attention())
         fake = FakeTensorMode(allow_non_fake_inputs=True)
         recorder = _Recorder(fake)
         try:
@@ -115,6 +118,21 @@ class _Wrapped(nn.Module):
 
     def forward(self, *inputs: Any, **named_inputs: Any) -> Any:
         return self.module(*inputs, **named_inputs)
+
+
+@contextmanager
+def _uncompiled_attention() -> Iterator[None]:
+    """Keep ``flex_attention`` from compiling itself, which recorded functions cannot."""
+    flex, switch = sys.modules.get(_FLEX_ATTENTION), "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"
+    before = getattr(flex, switch, None)
+    if before is None:  # not imported by the module, or another version of PyTorch
+        yield
+        return
+    setattr(flex, switch, True)
+    try:
+        yield
+    finally:
+        setattr(flex, switch, before)
 
 
 @contextmanager

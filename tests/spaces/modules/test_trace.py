@@ -110,6 +110,27 @@ def test_products_with_vectors_that_torch_does_not_count() -> None:
         assert graph_of(Function(product), matrix, vector).macs == macs
 
 
+def test_flexible_attention_is_one_vertex() -> None:
+    flex = pytest.importorskip("torch.nn.attention.flex_attention")
+    if not hasattr(flex, "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG"):
+        pytest.skip("this version of PyTorch has no uncompiled one")
+
+    def causal(batch: Any, head: Any, query: Any, key: Any) -> Any:
+        return query >= key
+
+    def attend(x: Tensor) -> Tensor:
+        mask = flex.create_block_mask(causal, None, None, 16, 16, device="cpu")
+        result: Tensor = flex.flex_attention(x, x, x, block_mask=mask)
+        return result
+
+    graph = graph_of(Function(attend), torch.zeros(1, 2, 16, 8))
+    assert graph.operations == ("input", "attention", "output")
+    assert (graph.macs, graph.vertices[1].heads) == (2 * 2 * 16 * 16 * 8, 2)
+    plain = graph_of(Function(lambda x: flex.flex_attention(x, x, x)), torch.zeros(1, 2, 16, 8))
+    assert plain.hash != graph.hash
+    assert not flex._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_packed_weights_are_one_error() -> None:
     layers = nn.Sequential(nn.ReLU(), nn.Linear(6, 2))
