@@ -64,7 +64,13 @@ def table_frame(table: Table) -> pd.DataFrame:
 
     Raises:
         SettingsError: If pandas is not installed.
+        TableError: If a target has the name of another column.
     """
+    if taken := [name for name in table.targets if name in _CELL_COLUMNS]:
+        raise TableError(
+            f"target {taken[0]!r} cannot be a column of a data frame, whose other columns are "
+            f"{listed(_CELL_COLUMNS)}"
+        )
     columns: dict[str, Any] = {"trainable_parameters": table.trainable_parameters, **table.targets}
     if table.texts is not None:
         columns = {_TEXT: table.texts, **columns}

@@ -23,8 +23,8 @@ def checked_targets(
         taken: Names that have another meaning.
 
     Raises:
-        TableError: If a name is invalid in HDF5 or is taken, or numbers have another shape or are
-            beyond :data:`LARGEST_LABEL`.
+        TableError: If a name is invalid in HDF5 or is taken, or values are no numbers, have another
+            shape or are beyond :data:`LARGEST_LABEL`.
     """
     checked = {}
     for name, values in (targets or {}).items():
@@ -33,7 +33,10 @@ def checked_targets(
                 f"target {name!r} must have a name without a slash, other than '.' and "
                 f"{listed(taken)}"
             )
-        numbers = np.asarray(values, dtype=np.float64)
+        try:
+            numbers = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TableError(f"target {name!r} must be numbers: {error}") from None
         large = np.abs(numbers) > LARGEST_LABEL
         if numbers.shape != (count,) or large.any():
             shape = list(numbers.shape)

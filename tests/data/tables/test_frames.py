@@ -85,6 +85,14 @@ def test_drawings_of_one_cell_stay_rows_of_their_own(tmp_path: Path) -> None:
         Table.from_pandas(frame.assign(arch="conv"), "nasbench201")
 
 
+def test_a_target_does_not_replace_another_column(table: Table) -> None:
+    pytest.importorskip("pandas")
+    for name in ("hash", "trainable_parameters", "arch"):
+        wrong = Table(table.cells, table.metrics, table.budgets, targets={name: np.arange(12)})
+        with pytest.raises(TableError, match=f"target '{name}' cannot be a column of a data fra"):
+            wrong.to_pandas()
+
+
 def test_a_space_is_named(table: Table) -> None:
     pytest.importorskip("pandas")
     assert Table.from_pandas(table.to_pandas(), "nasbench101").cells == table.cells
