@@ -72,11 +72,11 @@ _IN_ATTRIBUTE = {
 _UNIMPORTANT = (
     "padding pads output_padding auto_pad output_shape ceil_mode storage_order return_indices "
     "normalized_shape N C HxW inplace out device dtype layout memory_format non_blocking copy "
-    "requires_grad pin_memory generator to momentum cudnn_enabled transposed benchmark "
-    "deterministic allow_tf32 use_input_stats dropout dropout_p dropout_prob p_dropout train "
-    "need_weights embed_dim_to_check padding_idx max_norm scale_grad_by_freq sparse keepdim "
-    "keepdims output_size output_sizes size sizes scales scale_factor scale_factors chunks "
-    "split_size split_sizes split_size_or_sections sections indices indices_or_sections "
+    "requires_grad pin_memory generator to momentum cudnn_enable cudnn_enabled transposed "
+    "benchmark deterministic allow_tf32 use_input_stats dropout dropout_p dropout_prob p_dropout "
+    "train need_weights embed_dim_to_check padding_idx max_norm scale_grad_by_freq sparse "
+    "keepdim keepdims output_size output_sizes size sizes scales scale_factor scale_factors "
+    "chunks split_size split_sizes split_size_or_sections sections indices indices_or_sections "
     "tensor_indices_or_sections num_outputs transB hidden_size training_mode stash_type "
     "noop_with_empty_axes saturate"
 )

@@ -436,6 +436,7 @@ class Layers(nn.Sequential):
             nn.Hardswish(),
             nn.Upsample(scale_factor=2),
             nn.ReflectionPad2d(1),
+            nn.LayerNorm(8),
             nn.Flatten(),
             nn.LazyLinear(3),
         )
