@@ -14,5 +14,7 @@ from .protocols import split_rows as split_rows
 from .protocols import stratified_folds as stratified_folds
 from .tables import Table as Table
 from .tables import open_table as open_table
+from .tables import read_architectures as read_architectures
 from .tables import shipped_latencies as shipped_latencies
 from .tables import shipped_table as shipped_table
+from .tables import write_architectures as write_architectures

@@ -39,6 +39,7 @@ def has_networks(path: str | os.PathLike[str]) -> bool:
         TableError: If it is neither a graph file nor a readable HDF5 file.
     """
     path = Path(path)
+    _check_no_csv(path)
     return path.is_file() and path.suffix != GRAPH_FILE_SUFFIX and is_network_table(path)
 
 
@@ -50,7 +51,15 @@ def check_table_file(path: str | os.PathLike[str]) -> None:
     """
     if Path(path).is_dir():
         raise TableError(f"{path}: is a folder, a table or graph file is needed")
+    _check_no_csv(Path(path))
     check_regular(path, TableError)
+
+
+def _check_no_csv(path: Path) -> None:
+    if path.suffix.lower() == ".csv":
+        raise TableError(
+            f"{path}: is no table; `pyg-nas table import` makes one of a CSV file of architectures"
+        )
 
 
 def open_table(path: str | os.PathLike[str], space: SearchSpace | str | None = None) -> Table:

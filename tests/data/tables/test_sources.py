@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyg_nas.data.tables.sources import open_table
+from pyg_nas.data.tables.sources import open_any_table, open_table
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SpaceError, TableError
 from pyg_nas.spaces.nasbench101 import NASBENCH101
@@ -26,6 +26,9 @@ def test_folders_and_missing_files_are_named(tmp_path: Path) -> None:
         open_table(tmp_path)
     with pytest.raises(TableError, match=r"gone\.hdf5: no such file"):
         open_table(tmp_path / "gone.hdf5")
+    for opened in (open_table, open_any_table):
+        with pytest.raises(TableError, match=r"mine\.CSV: is no table; `pyg-nas table import` mak"):
+            opened(tmp_path / "mine.CSV")
 
 
 CELL = '{"ops": ["input", "maxpool3x3", "output"], "edges": [[0, 1], [1, 2]], "y": 0.5}\n'
