@@ -151,8 +151,12 @@ class GraphBlock:
     def reach(self) -> Array:
         """Whether a path leads from the first to the second vertex, ``[V, V, B]``."""
         reach = self.adjacency.copy()
+        alone = reach.shape[2] == 1  # a large graph, in which most vertices are not joined
         for v in range(self._width - 2, -1, -1):
-            onward = (self.adjacency[v, v + 1 :, None] * reach[v + 1 :]).max(axis=0)
+            if alone:
+                onward = reach[np.flatnonzero(self.adjacency[v])].max(axis=0, initial=0)
+            else:
+                onward = (self.adjacency[v, v + 1 :, None] * reach[v + 1 :]).max(axis=0)
             np.maximum(reach[v], onward, out=reach[v])
         return np.asarray(reach)
 

@@ -95,10 +95,12 @@ def test_vertex_features_have_names() -> None:
         assert cell_features(cells).vertex.shape[2] == len(vertex_feature_names(cells.space))
 
 
-def test_reachable_vertices_against_networkx() -> None:
+@pytest.mark.parametrize("together", [40, 1])
+def test_reachable_vertices_against_networkx(together: int) -> None:
     cells = sample_cells(40, seed=2)
     names = vertex_feature_names(cells.space)
-    vertex = cell_features(cells).vertex
+    parts = [cells[start : start + together] for start in range(0, 40, together)]
+    vertex = np.concatenate([cell_features(part).vertex for part in parts])
     for i, cell in enumerate(cells):
         graph = nx.from_numpy_array(np.asarray(cell.adjacency), create_using=nx.DiGraph)
         for v in range(cell.num_vertices):
