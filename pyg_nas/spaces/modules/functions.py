@@ -78,7 +78,7 @@ _UNIMPORTANT = (
     "keepdim keepdims output_size output_sizes size sizes scales scale_factor scale_factors "
     "chunks split_size split_sizes split_size_or_sections sections indices indices_or_sections "
     "tensor_indices_or_sections num_outputs transB hidden_size training_mode stash_type "
-    "noop_with_empty_axes saturate"
+    "noop_with_empty_axes saturate input_mean input_var mean var"
 )
 _LEFT_OUT = frozenset(_UNIMPORTANT.split())
 _INDEXED = frozenset({"slice", "scatter"})  # their ``indices`` are no ends of parts

@@ -62,6 +62,21 @@ def test_small_constants_distinguish_networks_and_weights_do_not(tmp_path: Path)
     assert weights[0] == weights[1]
 
 
+@pytest.mark.parametrize("version", [9, 18])
+def test_vectors_of_equal_numbers_are_not_shared(tmp_path: Path, version: int) -> None:
+    """PyTorch's exporter writes a factor and a variance of ones as one tensor."""
+    hashes = []
+    for names in (["a", "b", "b", "a"], ["a", "b", "c", "d"]):
+        node = onnx.helper.make_node("BatchNormalization", ["x", *names], ["y"])
+        arrays = {name: np.ones(4, np.float32) for name in sorted(set(names))}
+        write(tmp_path / "n.onnx", [node], arrays, {"x": SHAPE})
+        model = onnx.load(tmp_path / "n.onnx")
+        model.opset_import[0].version = version
+        onnx.save(model, tmp_path / "n.onnx")
+        hashes.append(graph_of_onnx(tmp_path / "n.onnx").hash)
+    assert hashes[0] == hashes[1]
+
+
 def test_a_shared_matrix_is_not_two(tmp_path: Path) -> None:
     hashes = []
     for second in ("a", "b"):
