@@ -60,6 +60,12 @@ class TimeRegressor(CellRegressor):
         self.model_.fit(work_features(cells[known]), np.log(seconds[known]), **weighted)
         return self
 
+    @property
+    def typical_factor(self) -> float:
+        """Factor by which predictions for cells that are left out of the fit are wrong, above 1."""
+        check_is_fitted(self)
+        return float(np.exp(np.sqrt(-self.model_[-1].best_score_)))  # minus a mean squared error
+
     def predict(self, X: Cells) -> NDArray[np.float64]:
         """Return the predicted training times in seconds, ``[N]``."""
         check_is_fitted(self)

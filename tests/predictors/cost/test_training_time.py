@@ -23,6 +23,17 @@ def test_real_training_time_is_predicted_better_than_by_parameters(real_table: T
     assert tau > by_size + 0.05
 
 
+def test_the_typical_factor_is_that_of_cells_left_out(real_table: Table) -> None:
+    seconds = real_table.label(LabelPolicy("training_time"))
+    rows = np.random.default_rng(1).permutation(len(real_table))
+    train, rest = rows[:172], rows[172:]
+    model = TimeRegressor().fit(real_table.cells[train], seconds[train])
+    logs = np.log(model.predict(real_table.cells[rest]) / seconds[rest])
+    assert np.log(model.typical_factor) == pytest.approx(np.sqrt((logs**2).mean()), rel=0.25)
+    exact = TimeRegressor().fit(real_table.cells[train], np.full(172, 7.0))
+    assert exact.typical_factor == pytest.approx(1.0)
+
+
 def test_unknown_times_are_left_out_and_impossible_ones_named(small_table: Table) -> None:
     cells = small_table.cells[:50]
     seconds = 5.0 + 2.0 * cells.num_edges

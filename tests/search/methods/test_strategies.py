@@ -145,6 +145,21 @@ def test_predicted_time_keeps_slow_cells_out(whole_table: Table) -> None:
     assert result.answer.cell.num_edges <= 4
 
 
+@pytest.mark.parametrize(("limit", "trained"), [(45.0, 50), (5.0, 30)])
+def test_times_that_cells_do_not_explain_end_no_search(
+    whole_table: Table, limit: float, trained: int
+) -> None:
+    table = whole_table[:]
+    rng = np.random.default_rng(0)
+    table.metrics[..., 0] = rng.choice([40.0, 60.0], len(table))[:, None, None, None]
+    evaluator, limits = TableEvaluator(table), Constraints(max_seconds=limit)
+    strategy = PredictorSearch(linear, n=30, k=10, max_seconds=limit)
+    history = search(strategy, evaluator, 50, seed=1, constraints=limits).history
+    predicted = TimeRegressor().fit(history.cells[:30], history.seconds[:30]).predict(table.cells)
+    assert (predicted > 45.0).all()  # although half of the cells take 40 s
+    assert len(history) == trained
+
+
 @pytest.mark.parametrize(
     ("method", "wrong"),
     [
