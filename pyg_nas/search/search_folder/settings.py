@@ -35,7 +35,11 @@ RECIPE = "recipe "
 _DEEPEST = 8
 _LABEL_WORDS = {"score", "unit"}
 _OPTIONS = {"budget": "trained in all", "max_seconds": "max_training_time"}
-_EVALUATOR_NAMES = {"cells": "number of cells", "labels_sha256": "digest of the labels"}
+_EVALUATOR_NAMES = {
+    "cells": "number of candidates",
+    "labels_sha256": "digest of the labels",
+    "networks_sha256": "digest of the graphs",
+}
 _STRATEGY_OPTIONS = {"n": "start", "k": "refit", "max_seconds": "max_training_time"}
 
 

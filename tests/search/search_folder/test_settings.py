@@ -106,7 +106,7 @@ def test_the_files_of_other_programs_are_searched_for_what_is_needed() -> None:
         (
             {"evaluator": {"cells": 8}},
             {"evaluator": {"cells": 9}},
-            "number of cells = 8, 9 was requested",
+            "number of candidates = 8, 9 was requested",
         ),
         (
             {"strategy_settings": {"n": 16}},
