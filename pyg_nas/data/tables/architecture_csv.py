@@ -120,13 +120,13 @@ def read_architectures(path: str | os.PathLike[str], space: SearchSpace) -> Impo
     try:
         table = Table(
             space.support.cells_of_texts(texts),
-            _metrics(path, rows, (budgets, seeds), units)[order],
+            _metrics(rows, (budgets, seeds), units)[order],
             budgets,
             {"source": path.name, **({"seeds": seeds} if seeds != [0] else {})},
             texts=texts,
             targets={name: values[order] for name, values in targets.items()},
         )
-    except TableError as error:  # a name that no target may have
+    except TableError as error:  # too many runs, or a name that no target may have
         raise TableError(f"{path}: {error}") from None
     if len(seeds) > 1:
         shown = ", ".join(map(str, seeds[:_MOST_SHOWN])) + (", ..." if seeds[_MOST_SHOWN:] else "")
@@ -300,15 +300,16 @@ def _check_distinct(path: Path, rows: _Rows) -> None:
 
 
 def _metrics(
-    path: Path, rows: _Rows, axes: tuple[list[int], list[int]], units: dict[str, float]
+    rows: _Rows, axes: tuple[list[int], list[int]], units: dict[str, float]
 ) -> NDArray[np.float32]:
     """Return the final readings in a table's metrics, whose first axes are texts, epochs, seeds."""
     budgets, seeds = axes
     shape = (len(rows.texts), len(budgets), len(seeds), len(READINGS), len(METRICS))
     if 4 * math.prod(shape) > MOST_TABLE_BYTES:
         raise TableError(
-            f"{path}: {shape[0]:,} architectures with {shape[1]:,} numbers of epochs and "
-            f"{shape[2]:,} seeds need more than {MOST_TABLE_BYTES:,} bytes"
+            f"{counted(shape[0], 'architecture')} with {counted(shape[1], 'budget')} and "
+            f"{counted(shape[2], 'seed')} need more than {MOST_TABLE_BYTES:,} bytes; number the "
+            f"runs of each architecture from 0 in place of its seeds"
         )
     metrics = np.full(shape, np.nan, np.float32)
     budget, seed = np.searchsorted(budgets, rows.epochs), np.searchsorted(seeds, rows.seeds)
