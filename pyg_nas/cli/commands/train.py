@@ -63,7 +63,7 @@ def train(
         str | None,
         typer.Option(
             help="Metric to learn: validation_accuracy (the default), test_accuracy, "
-            "train_accuracy or training_time."
+            "train_accuracy, training_time, or a target of the table's own, such as latency_raspi4."
         ),
     ] = None,
     budget: LearnedBudget = None,

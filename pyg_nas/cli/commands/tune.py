@@ -15,7 +15,9 @@ from pyg_nas.cli.options import (
     SplitSeed,
     TablePath,
     check_drawn,
+    check_label,
     seed_option,
+    table_label,
 )
 from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
@@ -41,7 +43,14 @@ def tune(
     recipe: Annotated[
         str, typer.Option(help="Recipe, or your own class as file.py:Class.")
     ] = "paper",
-    metric: Annotated[str, typer.Option(help="mse or kendall_tau.")] = "mse",
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Metric to learn: validation_accuracy (the default), another one of the training "
+            "runs, or a target of the table's own, such as latency_raspi4."
+        ),
+    ] = None,
+    metric: Annotated[str, typer.Option(help="Score of a fit: mse or kendall_tau.")] = "mse",
     folds: Annotated[int, typer.Option(help="Folds of one repeat.")] = 5,
     repeats: Annotated[
         int, typer.Option(help="Repeats, each with its own shuffle and random seed.")
@@ -64,6 +73,7 @@ def tune(
 
     Protocol(train=split, split_seed=split_seed)
     check_drawn(split_seed, split)
+    check_label(label, None, None)
     check_recipe(recipe)
     check_subject(recipe, of_networks=False)  # open_table refuses tables of networks
     check_device(device)
@@ -80,7 +90,8 @@ def tune(
 
     settings = TuneSettings(folds, repeats, seed, metric)
     opened = open_table(table, space)
-    protocol = Protocol(train=split, split_seed=split_seed, label=opened.default_label)
+    policy = table_label(opened, label, None, None)
+    protocol = Protocol(train=split, split_seed=split_seed, label=policy)
     rows = protocol.apply(opened)
     settings.check_cells(opened.hashes[rows.train])  # before torch is imported
     estimator = make_estimator(recipe, protocol.label, seed, device)

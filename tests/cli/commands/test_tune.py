@@ -90,6 +90,23 @@ class Flat(RegressorMixin, BaseEstimator):
 """
 
 
+def test_a_target_is_tuned_on(small_table: Table, tmp_path: Path) -> None:
+    known, grid, out = tmp_path / "known.hdf5", tmp_path / "grid.json", tmp_path / "out.json"
+    seconds = np.linspace(1, 2, len(small_table))
+    empty = np.full_like(small_table.metrics, np.nan)
+    Table(small_table.cells, empty, small_table.budgets, targets={"latency": seconds}).save(known)
+    grid.write_text(json.dumps([{"hidden": 4, "epochs": 2}, {"hidden": 8, "epochs": 2}]))
+    arguments = (known, "--out", out, "--grid", grid, "--split", 30, "--folds", 3, "--repeats", 1)
+    result = run(*arguments, "--label", "latency")
+    assert result.exit_code == 0, result.output
+    assert "label: latency" in result.output
+    assert json.loads(out.read_text())["protocol"]["label"]["metric"] == "latency"
+    unknown = run(*arguments, "--label", "energy")
+    assert isinstance(unknown.exception, SettingsError)
+    assert "energy" in str(unknown.exception)
+    assert run(*arguments).exit_code == 1
+
+
 def test_a_rank_correlation_of_equal_predictions_is_explained(
     table_path: Path, tmp_path: Path
 ) -> None:
