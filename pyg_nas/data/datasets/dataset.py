@@ -149,7 +149,11 @@ class CellDataset(ProcessedDataset):
         else:
             table = self.source if isinstance(self.source, Table) else open_table(self.source)
             self._source_cells, labels = table.cells, table.label(self.label)
+        self._check_space(self._source_cells.space)
         return collate_cells(self._source_cells, labels)
+
+    def _check_space(self, space: SearchSpace) -> None:
+        """Check the space of the source; a dataset of one space has an error of its own."""
 
     def _row_attributes(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         cells = self._source_cells

@@ -14,6 +14,7 @@ from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SpaceError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import find_space
+from pyg_nas.graphs.search_space import SearchSpace
 
 
 class SpaceDataset(CellDataset):
@@ -48,9 +49,12 @@ class SpaceDataset(CellDataset):
         super().__init__(
             root, source, label, transform, pre_transform, pre_filter, force_reload, transform_key
         )
-        if self.space != support.space:
+        self._check_space(self.space)  # also of a processed file that another class has written
+
+    def _check_space(self, space: SearchSpace) -> None:
+        if space != find_space(self.space_name):
             raise SpaceError(
-                f"{source} contains cells of {self.space.name!r}, not of {self.space_name!r}"
+                f"{self.source} contains cells of {space.name!r}, not of {self.space_name!r}"
             )
 
 

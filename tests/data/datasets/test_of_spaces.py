@@ -11,6 +11,7 @@ import torch
 from torch_geometric.loader import DataLoader
 
 from pyg_nas.data import NASBench101, NASBench201, Table, TransNASBench101
+from pyg_nas.data.datasets.dataset import CellDataset
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.errors import SpaceError
 from pyg_nas.graphs import Cell, sample_cells
@@ -60,3 +61,7 @@ def test_cells_of_another_space_are_refused(tmp_path: Path) -> None:
         NASBench201(tmp_path, sample_cells(3, seed=0))
     with pytest.raises(SpaceError, match="'nasbench201', not of 'nasbench101'"):
         NASBench101(tmp_path, NASBENCH201.support.cells()[:3])
+    assert not list(tmp_path.rglob("*.pt"))
+    CellDataset(tmp_path, sample_cells(3, seed=0))
+    with pytest.raises(SpaceError, match="'nasbench101', not of 'nasbench201'"):
+        NASBench201(tmp_path, sample_cells(3, seed=0))
