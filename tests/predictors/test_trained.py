@@ -112,9 +112,8 @@ def test_the_best_of_training_times_are_the_shortest(small_table: Table) -> None
     shortest = result.measured[np.argsort(result.predicted, kind="stable")[:10]].min()
     assert result.figures()["best_in_top_10"] == shortest
     assert result.figures()["regret_in_top_10"] == shortest - result.measured.min()
-    accurate = model.evaluate(small_table, label=LabelPolicy())
-    assert accurate.larger_is_better
-    assert accurate.figures() == regression_metrics(accurate.measured, accurate.predicted)
+    with pytest.raises(SettingsError, match="the same direction must be better for both labels"):
+        model.evaluate(small_table, label=LabelPolicy())
 
 
 def test_the_unit_of_the_error_is_that_of_all_labels(
@@ -124,8 +123,11 @@ def test_the_unit_of_the_error_is_that_of_all_labels(
     metrics[np.isin(small_table.hashes, model.training_hashes)] *= 10
     metrics[..., 0] /= 1000  # seconds, all below one
     table = Table(small_table.cells, metrics)
-    for label in (None, LabelPolicy("training_time")):
-        result = model.evaluate(table, label=label)
+    of_seconds = TrainedPredictor.train(
+        table, Protocol(train="60", label=LabelPolicy("training_time")), "paper", **FAST
+    )
+    for trained in (model, of_seconds):
+        result = trained.evaluate(table)
         assert result.measured.max() < 1  # as in a table of fractions
         expected = np.mean((result.measured - result.predicted) ** 2)
         assert result.figures()["mse"] == pytest.approx(expected)

@@ -65,7 +65,7 @@ def test_labels_whose_squares_are_not_finite_are_refused() -> None:
 
 def test_masked_labels_are_not_measured() -> None:
     masked = np.ma.masked_array(np.arange(5), mask=[0, 0, 1, 0, 0])
-    with pytest.raises(SettingsError, match="y must be finite, got nan at 2; leave out cells"):
+    with pytest.raises(SettingsError, match="y must be finite, got nan at 2; leave out what"):
         finite_labels(masked, 5)
     assert finite_labels(np.ma.masked_array(np.arange(5)), 5).tolist() == [0, 1, 2, 3, 4]
 

@@ -98,9 +98,9 @@ def test_invalid_budgets(budgets: tuple[int, ...]) -> None:
 
 def test_a_table_with_one_budget(whole_table: Table) -> None:
     one = Table(whole_table.cells, whole_table.metrics[:, 1:], budgets=(8,))
-    with pytest.raises(SettingsError, match="smaller than the full one"):
+    with pytest.raises(SettingsError, match="needs a smaller budget"):
         EarlyStopping.of(TableEvaluator(one))
-    with pytest.raises(SettingsError, match="smaller than the full one"):
+    with pytest.raises(SettingsError, match="needs a smaller budget"):
         search(RandomSearch(), TableEvaluator(one), 3, early_stopping=STOPPING)
 
 
