@@ -1,7 +1,8 @@
 """What distinguishes functions of one operation, such as ``sub`` and ``add``, both ``add``.
 
 The function and its arguments are written in one way, whether a module, PyTorch's dispatcher or an
-ONNX file calls it. Where this fails, one network has two hashes, but two networks never have one.
+ONNX file calls it. Where this fails, one network has two hashes. Two networks have one hash if they
+differ only in arguments that :data:`_UNIMPORTANT` lists, such as the side of a padding.
 """
 
 from __future__ import annotations
