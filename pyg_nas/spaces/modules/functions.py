@@ -38,10 +38,14 @@ _SYNONYMS = {
         "sub subtract isub",
         "div divide truedivide truediv itruediv",
         "eq equal",
+        "ne notequal",
         "lt less",
-        "le lessorequal",
+        "le lessorequal lessequal",
         "gt greater",
-        "ge greaterorequal",
+        "ge greaterorequal greaterequal",
+        "neg negative",
+        "abs absolute",
+        "floordiv floordivide",
         "logicaland and",
         "logicalor or",
         "logicalnot not invert",
@@ -106,6 +110,11 @@ _DEFAULTS: Mapping[str, Any] = {
     "training": False,
     "value": 0,
 }
+# The operations of which a default is one; of the others by name, it is one of all functions.
+_HAVE_DEFAULT = {
+    "eps": frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm"}),
+    "value": frozenset({"pad"}),
+}
 _LIMITS = {"": (0, 6), "hardtanh": (-1, 1)}
 
 
@@ -155,7 +164,9 @@ def settings_of(
             continue
         key = _RENAMED.get(name, name)
         text = _text(key, value, dimensions)
-        if value is not None and text and text != _text(key, _DEFAULTS.get(key, ""), 0):
+        has_default = operation in _HAVE_DEFAULT.get(key, (operation,))
+        default = _DEFAULTS.get(key, "") if has_default else ""
+        if value is not None and text and text != _text(key, default, 0):
             found[key] = text
     if operation == "relu6":
         found = dict(zip(("min", "max"), map(str, _LIMITS.get(function, ())), strict=False)) | found

@@ -71,6 +71,10 @@ def _hashes(modules: tuple[Any, ...], *inputs: Tensor) -> set[str]:
         (lambda x: x - torch.ones(8), lambda x: torch.ones(8) - x),
         (lambda x: x.split([1, 3], 1)[0], lambda x: x.split([3, 1], 1)[1]),
         (lambda x: x.chunk(2, 1)[0].tanh(), lambda x: x.chunk(2, 1)[1].tanh()),
+        # What is the default of another function.
+        (lambda x: functional.rms_norm(x, (8,)), lambda x: functional.rms_norm(x, (8,), eps=1e-5)),
+        (lambda x: functional.normalize(x), lambda x: functional.normalize(x, eps=1e-5)),
+        (lambda x: torch.addcmul(x, x, x), lambda x: torch.addcmul(x, x, x, value=0)),
     ],
 )
 def test_different_functions_have_different_hashes(modules: tuple[Any, ...]) -> None:
@@ -150,6 +154,12 @@ def _convolutions() -> tuple[Any, ...]:
         (lambda x: x * 2, lambda x: 2.0 * x, lambda x: torch.mul(x, 2)),
         (lambda x: x == x.relu(), lambda x: x.relu() == x, lambda x: torch.eq(x, x.relu())),
         (lambda x: x == 1, lambda x: x.eq(1)),
+        (lambda x: x != 1, lambda x: torch.not_equal(x, 1)),
+        (lambda x: x >= 1, lambda x: torch.greater_equal(x, 1)),
+        (lambda x: x <= 1, lambda x: torch.less_equal(x, 1)),
+        (lambda x: -x, lambda x: torch.negative(x)),
+        (lambda x: x.abs(), lambda x: torch.absolute(x)),
+        (lambda x: x // 2, lambda x: torch.floor_divide(x, 2)),
         (lambda x: x - x.relu(), lambda x: torch.sub(x, x.relu())),
         (lambda x: x[:, 0], lambda x: x[:, 0, :], lambda x: x[:, 0, ...]),
         (lambda x: x.chunk(2, 1)[1], lambda x: x.split([2, 2], dim=-3)[1]),
