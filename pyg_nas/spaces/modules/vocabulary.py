@@ -62,12 +62,11 @@ _KINDS = {
     "__rtruediv__ __itruediv__ __floordiv__ floor_divide Mul Div Mod QLinearMul",
     "power": "pow sqrt rsqrt square exp log reciprocal __pow__ __rpow__ expm1 log1p exp2 log2 "
     "Pow Sqrt Exp Log Reciprocal",
-    "unary": "abs absolute neg negative sign floor ceil round sin cos erf __neg__ Abs Neg Sign "
-    "Floor Ceil Round Sin Cos Erf",
-    "compare": "eq ne not_equal lt le less_equal gt ge greater_equal where masked_fill "
-    "logical_and logical_or logical_not maximum minimum __eq__ __ne__ __lt__ __le__ __gt__ __ge__ "
-    "__and__ __or__ __invert__ isnan Equal Less LessOrEqual Greater GreaterOrEqual Where And Or "
-    "Not Max Min",
+    "unary": "abs neg sign floor ceil round sin cos erf __neg__ Abs Neg Sign Floor Ceil Round Sin "
+    "Cos Erf",
+    "compare": "eq ne lt le gt ge where masked_fill logical_and logical_or logical_not maximum "
+    "minimum __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __and__ __or__ __invert__ isnan Equal Less "
+    "LessOrEqual Greater GreaterOrEqual Where And Or Not Max Min",
     # Movement of data.
     "reshape": "view _unsafe_view reshape flatten unflatten squeeze unsqueeze expand expand_as "
     "view_as reshape_as Reshape Flatten Squeeze Unsqueeze Expand",
