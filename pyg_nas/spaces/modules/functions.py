@@ -2,7 +2,8 @@
 
 The function and its arguments are written in one way, whether a module, PyTorch's dispatcher or an
 ONNX file calls it. Where this fails, one network has two hashes. Two networks have one hash if they
-differ only in arguments that :data:`_UNIMPORTANT` lists, such as the side of a padding.
+differ only in arguments that :data:`_UNIMPORTANT` lists, such as the side of a padding, or in the
+numbers of constant tensors.
 """
 
 from __future__ import annotations
