@@ -79,6 +79,34 @@ def _within(graphs: RaggedGraphs) -> bool:
 
 
 @compiled
+def _are_vertices(
+    first: int, last: int, inner: int, count: int, left: int, entered: int, rules: _CellRules
+) -> bool:
+    """Whether the ``count`` vertices of a graph are those of a cell.
+
+    Args:
+        first: Operation of the first vertex.
+        last: Operation of the last vertex.
+        inner: Vertices with an operation of the space.
+        count: Vertices.
+        left: Bits of those that have a successor.
+        entered: Bits of those that have a predecessor.
+        rules: What the space prescribes.
+    """
+    if not rules.terminals:
+        return inner == count
+    one = np.uint64(1)
+    all_but_last = (one << np.uint64(count - 1)) - one
+    return (
+        first == rules.input_id
+        and last == rules.output_id
+        and inner == count - 2
+        and left == all_but_last
+        and entered == all_but_last << one
+    )
+
+
+@compiled
 def _comply(
     vertex_ptr: Integers,
     operations: Integers,
@@ -105,16 +133,8 @@ def _comply(
         inner = 0
         for vertex in range(start, start + count):
             inner += 0 <= operations[vertex] < rules.operations
-        if not rules.terminals:
-            if inner < count:
-                return False
-            continue
-        ends = operations[start] == rules.input_id and operations[start + count - 1] == (
-            rules.output_id
-        )
-        all_but_last = (one << np.uint64(count - 1)) - one
-        connected = left == all_but_last and entered == all_but_last << one
-        if not ends or inner != count - 2 or not connected:
+        first, last = operations[start], operations[start + count - 1]
+        if not _are_vertices(first, last, inner, count, left, entered, rules):
             return False
     return True
 
@@ -123,7 +143,7 @@ def _comply(
 def _comply_padded(
     adjacency: Integers, operations: Integers, sizes: Integers, rules: _CellRules
 ) -> bool:
-    one, width = np.uint64(1), adjacency.shape[1]
+    width = adjacency.shape[1]
     for graph in range(len(sizes)):
         count = sizes[graph]
         if not rules.fewest <= count <= rules.most:
@@ -144,15 +164,7 @@ def _comply_padded(
             stray |= operation * (vertex >= count)
         if stray != 0 or edges > rules.most_edges:
             return False
-        if not rules.terminals:
-            if inner < count:
-                return False
-            continue
-        ends = operations[graph, 0] == rules.input_id and operations[graph, count - 1] == (
-            rules.output_id
-        )
-        all_but_last = (one << np.uint64(count - 1)) - one
-        connected = left == all_but_last and entered == all_but_last << one
-        if not ends or inner != count - 2 or not connected:
+        first, last = operations[graph, 0], operations[graph, count - 1]
+        if not _are_vertices(first, last, inner, count, left, entered, rules):
             return False
     return True
