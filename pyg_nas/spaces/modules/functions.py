@@ -101,17 +101,14 @@ _RENAMED = {
     "max_val": "max",
     "is_training": "training",
 }
-_DEFAULTS: Mapping[str, Any] = {
-    "align_corners": False,
-    "dilation": 1,
-    "eps": 1e-5,
-    "training": False,
-    "value": 0,
-}
-# The operations of which a default is one; of the others by name, it is one of all functions.
-_HAVE_DEFAULT = {
-    "eps": frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm"}),
-    "value": frozenset({"pad"}),
+# Defaults of every function that has such an argument, and those of one operation.
+_COMMON_DEFAULTS: Mapping[str, Any] = {"align_corners": False, "dilation": 1, "training": False}
+_DEFAULTS: Mapping[tuple[str, str], Any] = {
+    ("batch_norm", "eps"): 1e-5,
+    ("layer_norm", "eps"): 1e-5,
+    ("group_norm", "eps"): 1e-5,
+    ("instance_norm", "eps"): 1e-5,
+    ("pad", "value"): 0,
 }
 _LIMITS = {"": (0, 6), "hardtanh": (-1, 1)}
 
@@ -162,8 +159,7 @@ def settings_of(
             continue
         key = _RENAMED.get(name, name)
         text = _text(key, value, dimensions)
-        has_default = operation in _HAVE_DEFAULT.get(key, (operation,))
-        default = _DEFAULTS.get(key, "") if has_default else ""
+        default = _DEFAULTS.get((operation, key), _COMMON_DEFAULTS.get(key, ""))
         if value is not None and text and text != _text(key, default, 0):
             found[key] = text
     if operation == "relu6":

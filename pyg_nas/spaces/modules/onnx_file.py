@@ -268,13 +268,12 @@ class _Builder:
             )
         sources = tuple(source for name in _read_by(node) for source in self.makers.get(name, ()))
         position: tuple[int, ...] = (len(self.vertices),)
+        first = 0  # number of the first result
         if node.op_type in IDENTITIES and len(node.input):
-            position = self.makers[node.input[0]]
+            position, first = self.makers[node.input[0]], self.numbers.get(node.input[0], 0)
         for number, name in enumerate(node.output):
             self.makers[name] = position
-            self.numbers[name] = number
-        if node.op_type in IDENTITIES and len(node.input):
-            self.numbers[node.output[0]] = self.numbers.get(node.input[0], 0)
+            self.numbers[name] = number or first
         if node.op_type not in IDENTITIES:
             if any(name and name not in self.shapes for name in node.output):
                 self.shapeless[len(self.vertices)] = _named(node)

@@ -265,11 +265,10 @@ class _Recorder:
         transposed = name.lstrip("_") == "convolution" and given_argument(
             arguments, 6, "transposed", False
         )  # of the dispatcher, and of torch.jit.trace with a line before its name
-        operation = "conv_transpose" if transposed else normalised(name)
+        meant = "conv_transpose" if transposed else name
+        operation = normalised(meant)
         attributes = window(plain.lstrip("_"), arguments, given)
-        called, settings = self._settings(
-            function, "conv_transpose" if transposed else name, arguments, given, made, attributes
-        )
+        called, settings = self._settings(function, meant, arguments, given, made, attributes)
         vertex = Vertex(
             operation,
             f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
@@ -349,10 +348,12 @@ class _Recorder:
         return positions * sum(counts)
 
     def _add(self, vertex: Vertex, *made: Tensor) -> None:
-        if vertex.operation != "input" and not vertex.weights:
-            self.constants.update(
-                [len(self.vertices)] if self.constants.issuperset(vertex.sources) else ()
-            )
+        if (
+            vertex.operation != "input"
+            and not vertex.weights
+            and self.constants.issuperset(vertex.sources)
+        ):
+            self.constants.add(len(self.vertices))
         self.vertices.append(vertex)
         for number, tensor in enumerate(made):
             self._remember(tensor, (len(self.vertices) - 1,), number)
