@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.data.tables.architecture_csv import ARCHITECTURE
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import (
     CellError,
@@ -37,8 +38,7 @@ from pyg_nas.spaces.measurements import END, METRICS, READINGS
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEXT = "arch"
-_CELL_COLUMNS = ("hash", "operations", "edges", "trainable_parameters", _TEXT)
+_CELL_COLUMNS = ("hash", "operations", "edges", "trainable_parameters", ARCHITECTURE)
 
 
 def cells_frame(cells: Iterable[Cell], columns: dict[str, Any]) -> pd.DataFrame:
@@ -73,7 +73,7 @@ def table_frame(table: Table) -> pd.DataFrame:
         )
     columns: dict[str, Any] = {"trainable_parameters": table.trainable_parameters, **table.targets}
     if table.texts is not None:
-        columns = {_TEXT: table.texts, **columns}
+        columns = {ARCHITECTURE: table.texts, **columns}
     for b, budget in enumerate(table.budgets):
         for run in range(table.num_runs):
             for r, reading in enumerate(READINGS):
@@ -146,8 +146,8 @@ def read_frame(
             metric, budget, run, reading = place
             metrics[:, budgets.index(budget), run, reading, metric] = values
     array, texts = CellArray.from_cells(cells, space), None
-    if _TEXT in frame.columns:
-        texts = _texts(frame[_TEXT], array)
+    if ARCHITECTURE in frame.columns:
+        texts = _texts(frame[ARCHITECTURE], array)
     table = Table(array, metrics, budgets, about, targets=targets, texts=texts)
     if "trainable_parameters" not in frame.columns:
         return table
