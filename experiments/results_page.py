@@ -674,6 +674,14 @@ def latency_new_device() -> list[str]:
     return lines
 
 
+def latency_limits() -> list[str]:
+    lines = [row("setting", "measured in", "networks", "error"), row(*["---"] * 4)]
+    for name, value in read("latency_limits").items():
+        error = f"{100 * value['mape']:.1f} %"
+        lines.append(row(*name.split(" from "), str(value["networks"]), error))
+    return lines
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "headline": headline,
     "best-short": best_short,
@@ -703,6 +711,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "nasbench201": lambda: nasbench201("tau_all_others", published=True),
     "device-latency": device_latency,
     "latency": latency,
+    "latency-limits": latency_limits,
     "latency-new-device": latency_new_device,
     "choose-networks": choose_networks,
     "network-latency": network_latency,
