@@ -121,20 +121,6 @@ class CellDataset(ProcessedDataset):
         """The cells of the dataset, or of the selected part of it, in order."""
         return self._own(self._processed_cells)
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(N, 1)``: for scikit-learn a cell is one sample with one feature."""
-        return len(self), 1
-
-    def __getitem__(self, index: Any) -> Any:
-        """Return one graph, or the dataset of several.
-
-        scikit-learn writes ``dataset[rows, ...]`` for the samples of a matrix.
-        """
-        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:
-            index = index[0]
-        return super().__getitem__(index)
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
         """Return the cells as objects ``[N, 1]``, as :class:`CellArray` does."""
         return self.cells.__array__(dtype)

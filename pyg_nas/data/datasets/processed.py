@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 from abc import abstractmethod
@@ -103,19 +104,61 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
             )
         return np.asarray(found)
 
-    def to_on_disk_dataset(self, *args: Any, **kwargs: Any) -> OnDiskDataset:
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(N, 1)``: for scikit-learn a graph is one sample with one feature."""
+        return len(self), 1
+
+    def index_select(self, idx: Any) -> Any:
+        """Return the dataset of some graphs: their numbers, a slice or a mask.
+
+        scikit-learn writes ``dataset[rows, ...]`` for the samples of a matrix.
+
+        Raises:
+            TableError: If a mask has not one value for each graph.
+        """
+        if isinstance(idx, tuple) and len(idx) == 2 and idx[1] is Ellipsis:
+            idx = idx[0]
+        if isinstance(idx, list) and idx and set(map(type, idx)) <= {bool, np.bool_}:
+            idx = np.array(idx)  # PyG takes it for numbers 0 and 1
+        if getattr(idx, "dtype", None) in (torch.bool, np.bool_) and len(idx) != len(self):
+            raise TableError(
+                f"a mask must have one value for each of the {len(self)} graphs, it has {len(idx)}"
+            )
+        return super().index_select(idx)
+
+    def to_on_disk_dataset(
+        self, root: str | None = None, backend: str = "sqlite", log: bool = True
+    ) -> OnDiskDataset:
         """Return PyG's on-disk form; a graph's ``row`` identifies its source.
+
+        Args:
+            root: Folder of the database; by default one whose name depends on all of its graphs.
+            backend: ``sqlite`` or ``rocksdb``.
+            log: Whether to show the progress.
 
         Raises:
             TableError: If the graphs are of another class than :obj:`Data`, which PyG would put
-                in its place.
+                in its place, or if the folder has a database of other graphs.
         """
         if type(self._data) is not Data:
             raise TableError(
                 f"an on-disk dataset restores every graph as Data, these are "
                 f"{full_name(type(self._data))}"
             )
-        return super().to_on_disk_dataset(*args, **kwargs)
+        if root is None:
+            content = [self._data.to_dict(), self.slices, np.array(self.indices())]
+            digest = hashlib.sha256(describe(content).encode()).hexdigest()[:32]
+            root = str(Path(self.root) / "on_disk" / digest)
+        stored = super().to_on_disk_dataset(root, backend, log)
+        # PyG opens an existing database without a check.
+        rows = self.indices()
+        same = len(stored) == len(self) and all(
+            _content(stored.get(i)) == _content(self.get(rows[i])) for i in (0, len(self) - 1)
+        )
+        if not same:
+            raise TableError(f"{root}: has a database of other graphs, delete it or name another")
+        return stored
 
     def process(self) -> None:
         """Collate the source and write the processed file, completely or not at all."""
@@ -179,6 +222,11 @@ _DAMAGED = (
     *(OSError, EOFError, RuntimeError, pickle.UnpicklingError),
     *(AttributeError, IndexError, KeyError, TypeError, ValueError),
 )
+
+
+def _content(graph: Data) -> str:
+    values = graph.to_dict().items()
+    return repr(sorted((k, v.tolist() if isinstance(v, torch.Tensor) else v) for k, v in values))
 
 
 def transforms_text(

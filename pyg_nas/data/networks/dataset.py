@@ -167,6 +167,10 @@ class NetworkDataset(ProcessedDataset):
         """Name of each network: the path of its file, or its number and configuration."""
         return [self._processed_names[row] for row in self._rows]
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
+        """Return the networks as objects ``[N, 1]``, as :class:`.NetworkArray` does."""
+        return self.networks.__array__(dtype)
+
     def _networks_read(self) -> NetworkArray:
         if self._read is None:
             assert self._sources is not None

@@ -220,8 +220,29 @@ class NetworkTable:
         table.source = str(path)
         return table
 
-    def subset(self, rows: NDArray[np.int64]) -> NetworkTable:
-        """Return the table of rows ``[n]``, in that order."""
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(N, 1)``: for scikit-learn a network is one sample with one feature."""
+        return self.networks.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
+        """Return the networks as objects ``[N, 1]``, as :class:`.NetworkArray` does."""
+        return self.networks.__array__(dtype)
+
+    def __getitem__(self, rows: Any) -> NetworkTable:
+        """Return :meth:`subset` of ``rows``, so that scikit-learn can select folds of a table.
+
+        Raises:
+            TypeError: If ``rows`` is a single number.
+        """
+        if isinstance(rows, (int, np.integer)):
+            raise TypeError(f"a table is indexed by rows, [{rows}] or a slice, got {rows!r}")
+        return self.subset(rows[0] if isinstance(rows, tuple) and rows[1:] == (...,) else rows)
+
+    def subset(self, rows: NDArray[Any] | slice | Sequence[int]) -> NetworkTable:
+        """Return the table of some rows (indices, a slice or a mask), in the order given."""
+        index = np.array([], dtype=int) if isinstance(rows, list) and not rows else rows
+        rows = np.arange(len(self))[index]
         return NetworkTable(
             self.networks.select(rows),
             [self.names[row] for row in rows.tolist()],

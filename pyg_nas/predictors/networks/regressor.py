@@ -13,6 +13,7 @@ from pydantic import AfterValidator
 from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.data.networks.dataset import NetworkDataset
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import check_feature_version
 from pyg_nas.features.networks import NETWORK_FEATURE_VERSION, network_features
@@ -27,7 +28,9 @@ from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
 from pyg_nas.spaces.modules.space import NETWORKS
 
-Networks: TypeAlias = "NetworkDataset | NetworkArray | Iterable[NetworkGraph]"
+Networks: TypeAlias = (
+    "NetworkDataset | NetworkTable | NetworkArray | Iterable[NetworkGraph | NetworkArray]"
+)
 """Accepted types of ``X`` of an estimator of networks."""
 
 
@@ -49,16 +52,19 @@ def as_networks(X: Networks) -> NetworkArray:
     Raises:
         ModelError: If it contains something else.
     """
-    if isinstance(X, NetworkDataset):
-        return X.networks
-    if isinstance(X, NetworkArray):
-        return X
+    networks = getattr(X, "networks", X)
+    if isinstance(networks, NetworkArray):
+        return networks
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1:  # as scikit-learn makes it
+        X = X[:, 0]
     listed: list[Any] = list(X) if isinstance(X, Iterable) else [X]
-    if not all(isinstance(graph, NetworkGraph) for graph in listed):
+    if not all(isinstance(graph, (NetworkGraph, NetworkArray)) for graph in listed):
         raise ModelError(
-            f"X must be a NetworkDataset, a NetworkArray or a list of NetworkGraphs, "
-            f"got {type(X).__name__}"
+            f"X must be a NetworkDataset, a NetworkTable, a NetworkArray or a list of "
+            f"NetworkGraphs, got {type(X).__name__}"
         )
+    if any(isinstance(graph, NetworkArray) for graph in listed):
+        return NetworkArray.join([as_networks(graph) for graph in listed])
     return NetworkArray.from_graphs(listed)
 
 

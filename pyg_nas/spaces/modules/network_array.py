@@ -90,9 +90,29 @@ class NetworkArray:
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def __getitem__(self, rows: NDArray[Any] | slice) -> NetworkArray:
-        """Return the graphs of some rows: numbers, a mask or a slice."""
-        return self.select(np.arange(len(self))[rows])
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(N, 1)``: for scikit-learn a network is one sample with one feature."""
+        return len(self), 1
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
+        """Return arrays of one network each as objects ``[N, 1]``.
+
+        For scikit-learn's ensembles and importances, which convert their input to a matrix.
+        """
+        if dtype is not None and np.dtype(dtype) != object:
+            raise TypeError(f"networks are objects, they cannot be an array of {np.dtype(dtype)}")
+        networks = np.empty((len(self), 1), dtype=object)
+        for row in range(len(self)):  # one by one: NumPy would join a list of arrays
+            networks[row, 0] = self[row]
+        return networks
+
+    def __getitem__(self, rows: Any) -> NetworkArray:
+        """Return the graphs of some rows: numbers, a mask, a slice, or one number."""
+        if isinstance(rows, tuple) and rows[1:] == (...,):  # as scikit-learn writes
+            rows = rows[0]
+        index = np.array([], dtype=int) if isinstance(rows, list) and not rows else rows
+        return self.select(np.atleast_1d(np.arange(len(self))[index]))
 
     def select(self, rows: NDArray[np.int64]) -> NetworkArray:
         """Return the graphs of rows ``[n]``, in that order."""

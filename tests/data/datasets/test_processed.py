@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Batch, Data
@@ -60,6 +61,30 @@ def test_transforms_are_applied_before_saving_and_name_the_file(tmp_path: Path) 
         NetworkDataset(tmp_path, GRAPHS, pre_filter=lambda graph: False)
     with pytest.raises(TableError, match="pre_transform must return"):
         NetworkDataset(tmp_path, GRAPHS, pre_transform=lambda graph: Batch())
+
+
+def test_masks_choose_graphs_in_every_form(tmp_path: Path) -> None:
+    dataset = NetworkDataset(tmp_path, GRAPHS)
+    mask = [True, False, True]
+    for form in (mask, np.array(mask), torch.tensor(mask)):
+        assert dataset[form].row.tolist() == dataset.copy(form).row.tolist() == [0, 2]
+        with pytest.raises(TableError, match="each of the 2 graphs, it has 3"):
+            dataset[1:][form]
+    assert dataset[np.array([2, 0]), ...].row.tolist() == [2, 0]
+    assert dataset.shape == (3, 1)
+
+
+def test_databases_of_one_root_are_apart(tmp_path: Path) -> None:
+    one, two = (NetworkDataset(tmp_path, GRAPHS, labels) for labels in ([1, 2, 3], [4, 5, 6]))
+    for dataset, y in ((one, [1, 2, 3]), (two, [4, 5, 6]), (one[1:], [2, 3]), (one, [1, 2, 3])):
+        stored = dataset.to_on_disk_dataset(log=False)
+        assert [graph.y.item() for graph in stored] == y
+    root = str(tmp_path / "disk")
+    assert len(one.to_on_disk_dataset(root, log=False)) == 3
+    assert len(one.to_on_disk_dataset(root, log=False)) == 3
+    for other in (two, one[1:], one[[1, 0, 2]]):
+        with pytest.raises(TableError, match="disk: has a database of other graphs"):
+            other.to_on_disk_dataset(root, log=False)
 
 
 def test_a_key_stands_for_the_transforms() -> None:

@@ -40,6 +40,18 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert is_network_table(tmp_path / "t.hdf5")
 
 
+def test_rows_are_chosen_in_every_form() -> None:
+    mask = np.arange(12) % 5 == 0
+    for rows in ([0, 5, 10], np.array([0, 5, 10]), slice(None, None, 5), mask, mask.tolist()):
+        part = table()[rows]
+        assert part.names == (NAMES[0], NAMES[5], NAMES[10])
+        assert part.targets["latency"].tolist() == [1, 6, 11]
+        assert part.hashes.tolist() == GRAPHS.hashes[[0, 5, 10]].tolist()
+    assert len(table()[[]]) == 0
+    with pytest.raises(TypeError, match="indexed by rows"):
+        table()[3]
+
+
 def test_names_that_are_no_text_are_written_as_their_codes(tmp_path: Path) -> None:
     named = NetworkTable(GRAPHS, [*NAMES[1:], os.fsdecode(b"caf\xe9.onnx")])
     assert named.names[-1] == "caf\\udce9.onnx"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
+from sklearn.ensemble import BaggingRegressor, StackingRegressor
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
 from pyg_nas.data.networks.dataset import NetworkDataset
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.predictors.networks.regressor import NetworkRegressor, as_networks
 from pyg_nas.predictors.storage.folder import load_model, save_model
@@ -79,3 +84,52 @@ def test_what_is_refused(tmp_path: Path) -> None:
         NetworkRegressor().fit(GRAPHS[:2], [1.0, "one"])
     with pytest.raises(SettingsError, match="no network of the dataset has a label"):
         NetworkRegressor().fit(NetworkDataset(tmp_path, GRAPHS[:2], [np.nan, np.nan]))
+
+
+@pytest.fixture(scope="module", params=["dataset", "table", "array", "objects"], name="X")
+def all_that_holds_networks(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    if request.param == "dataset":
+        return NetworkDataset(tmp_path_factory.mktemp("root"), GRAPHS)
+    array = as_networks(GRAPHS)
+    kinds = {"array": array, "table": NetworkTable(array, [str(i) for i in range(80)])}
+    return kinds.get(request.param, np.asarray(array))
+
+
+def test_scikit_learn_takes_all_that_has_networks(X: Any) -> None:
+    trees, folds = NetworkRegressor("random-forest"), KFold(3)
+    expected = [
+        NetworkRegressor("random-forest")
+        .fit([GRAPHS[row] for row in train], LABELS[train])
+        .score([GRAPHS[row] for row in rest], LABELS[rest])
+        for train, rest in folds.split(LABELS)
+    ]
+    np.testing.assert_allclose(cross_val_score(trees, X, LABELS, cv=folds), expected)
+    search = GridSearchCV(trees, {"random_state": [0, 1]}, cv=2).fit(X, LABELS)
+    assert search.predict(X).shape == (80,)
+    fitted = NetworkRegressor().fit(GRAPHS, LABELS)
+    found = permutation_importance(fitted, X, LABELS, n_repeats=2, random_state=0)
+    assert found.importances_mean[0] > 0.5
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: BaggingRegressor(NetworkRegressor(), n_estimators=2, random_state=0),
+        lambda: StackingRegressor([("a", NetworkRegressor())], cv=2),
+    ],
+    ids=["bagging", "stacking"],
+)
+def test_meta_estimators_take_all_that_has_networks(make: Any, X: Any) -> None:
+    expected = make().fit(as_networks(GRAPHS), LABELS).predict(as_networks(GRAPHS))
+    np.testing.assert_allclose(make().fit(X, LABELS).predict(X), expected, rtol=1e-9)
+    assert np.corrcoef(expected, LABELS)[0, 1] > 0.8
+
+
+def test_networks_are_joined_from_all_forms() -> None:
+    array = as_networks(GRAPHS[:5])
+    mixed = [array[0], GRAPHS[1], array[[2, 3]], array[-1]]
+    assert as_networks(mixed).digest == array.digest
+    assert as_networks(np.asarray(array)).digest == array.digest
+    assert [graph.hashes.tolist() for graph in array] == [[g.hash.encode()] for g in GRAPHS[:5]]
