@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,6 +105,21 @@ def check_storable(data: BaseData) -> None:
             f"pre_transform may set tensors, numbers and strings, it sets {', '.join(wrong)}; "
             f"torch.from_numpy makes a tensor of an array"
         )
+
+
+def shapes_that_differ(graphs: Sequence[Any]) -> list[str]:
+    """Return the names of tensors that PyG cannot join, each with two of its shapes."""
+    shapes: dict[str, dict[tuple[int, ...], list[int]]] = {}
+    for graph in graphs:
+        for store in graph.stores:
+            for name, value in store.items():
+                if isinstance(value, torch.Tensor) and value.layout == torch.strided:
+                    rest, joined = list(value.shape), graph.__cat_dim__(name, value, store)
+                    if joined is not None and rest:
+                        del rest[joined]
+                    shapes.setdefault(name, {}).setdefault(tuple(rest), list(value.shape))
+    differ = {name: list(found.values()) for name, found in shapes.items() if len(found) > 1}
+    return [f"{name!r} {found[0]} and {found[1]}" for name, found in differ.items()]
 
 
 def plain_dict(slices: Any) -> Any:

@@ -23,6 +23,7 @@ from pyg_nas.data.datasets.graph_class import (
     full_name,
     is_true,
     plain_dict,
+    shapes_that_differ,
 )
 from pyg_nas.data.datasets.transform_digest import describe
 from pyg_nas.errors import TableError
@@ -203,7 +204,13 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
             kept.append(index)
         if not chosen:
             raise TableError(f"pre_filter keeps none of the {total} graphs")
-        collated, new_slices = self.collate(chosen)
+        try:
+            collated, new_slices = self.collate(chosen)
+        except RuntimeError as error:
+            raise TableError(
+                f"pre_transform must set tensors of one shape but for the dimension along which "
+                f"PyG joins graphs (__cat_dim__): {error} ({', '.join(shapes_that_differ(chosen))})"
+            ) from None
         check_storable(collated)
         return collated, plain_dict(new_slices), np.array(kept)
 

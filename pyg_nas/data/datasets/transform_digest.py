@@ -42,7 +42,9 @@ def describe(value: Any, within: tuple[int, ...] = ()) -> str:
         case dict():
             return f"{name}{part(list(value.items()))}"
         case torch.Tensor():
-            return f"{name}({part(value.detach().cpu().numpy())})"
+            dense = value.detach().cpu().to_dense()
+            exact = dense.float() if dense.dtype is torch.bfloat16 else dense  # unknown to NumPy
+            return f"{name}({value.dtype}, {value.layout}, {part(exact.numpy())})"
         case np.ndarray() if value.dtype != object:
             return f"array({joblib.hash(value)})"
         case types.ModuleType():

@@ -523,6 +523,11 @@ def _uneven(graph: Data) -> Data:
     return graph
 
 
+def _ragged(graph: Data) -> Data:
+    graph.walks = torch.zeros(2, graph.num_nodes)
+    return graph
+
+
 def _local(graph: Data) -> Data:
     class Local(Data):
         pass
@@ -543,6 +548,7 @@ def _local(graph: Data) -> Data:
         (lambda graph: NeedsAnArgument(3, x=graph.x), "returned a .*NeedsAnArgument"),
         (_local, "returned a .*Local"),
         (_mixed, "one class.*PairData and a .*Data"),
+        (_ragged, r"one shape but for .* \('walks' \[2, \d\] and \[2, \d\]\)"),
         (_uneven, "same attributes in all graphs; only some have extra"),
     ],
 )
