@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import CellError, SpaceError, TableError, first_repeated, quoted
+from pyg_nas.errors import CellError, SpaceError, TableError, first_repeated, listed, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_rules import check_edge
 from pyg_nas.graphs.drawings import Edges, canonical_graph, canonical_graphs, with_limits
@@ -56,8 +56,8 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
         path: The ``.jsonl`` file.
         space: The space of all records. None: the registered space that has all the file's names,
             those of its input and output among them; if there is none, or for ``"plain"``, plain
-            graphs over the names in the file in alphabetical order. There is a warning if some of
-            the records have only names of a registered space.
+            graphs over the names in the file in alphabetical order. There is a warning if several
+            spaces have all names, or only some of the records have those of a registered space.
 
     Raises:
         TableError: If a line is not such a record or not a cell of the space; the message names
@@ -76,7 +76,7 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
     try:
         if isinstance(space, str) and space != PLAIN:
             raise SpaceError(f"space {space!r} must be a SearchSpace or {PLAIN!r}")
-        chosen = recognized_space(names) if space is None else space
+        chosen = _recognized_space(path, names) if space is None else space
         if chosen is None:
             _warn_of_cells(path, records, list(names))
         # The limits of plain graphs are those of the largest one, see _cells.
@@ -180,14 +180,23 @@ def _records(
     return records
 
 
-def recognized_space(names: Sequence[str] | dict[str, int]) -> SearchSpace | None:
+def _recognized_space(path: Path, names: dict[str, int]) -> SearchSpace | None:
     """Return the registered space that has all these operation names and whose input and output
-    are among them, or None.
+    are among them, or None; with a warning, the first one of several.
     """
-    for space in map(find_space, space_names()):
-        if space.terminals and set(space.terminals) <= set(names) <= set(space.vocabulary):
-            return space
-    return None
+    fitting = [
+        space
+        for space in map(find_space, space_names())
+        if space.terminals and set(space.terminals) <= set(names) <= set(space.vocabulary)
+    ]
+    if len(fitting) > 1:
+        one, others = fitting[0].name, listed([space.name for space in fitting[1:]])
+        warnings.warn(
+            f"{path}: read as cells of the space {one!r}, although {others} has all of their "
+            f"names too. Name the space",
+            stacklevel=3,
+        )
+    return fitting[0] if fitting else None
 
 
 def _warn_of_cells(path: Path, records: list[_Record], names: list[str]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -285,13 +286,27 @@ def test_drawings_of_nasbench201_are_its_cells(tmp_path: Path) -> None:
     bare = {"ops": ["input", "output"], "edges": []}
     dead = {"ops": ["input", *["nor_conv_3x3"] * 5, "none", "output"], "edges": edges[:3]}
     path = write(tmp_path / "g.jsonl", {"ops": ops, "edges": edges}, nothing, bare, dead)
-    table = read_graphs(path)
+    with pytest.warns(UserWarning, match="Name the space"):
+        table = read_graphs(path)
     assert table.space == space
     assert len(set(table.hashes.tolist())) == 1  # none of the four computes anything
     text = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
     cell = space.support.from_text(text)
     path = write(tmp_path / "g.jsonl", {"ops": list(cell.operations), "edges": cell.edges})
     assert read_graphs(path, space).cells[0] == cell
+
+
+def test_names_of_two_spaces_are_noted(tmp_path: Path) -> None:
+    path = tmp_path / "cells.jsonl"
+    record = {"ops": ["input", "nor_conv_3x3", "output"], "edges": [[0, 1], [1, 2]]}
+    path.write_text(json.dumps(record))
+    with pytest.warns(UserWarning, match=r"space 'nasbench201', although transnasbench101 has"):
+        assert read_graphs(path).space.name == "nasbench201"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_graphs(path, find_space("transnasbench101")).space.name == "transnasbench101"
+        path.write_text(json.dumps({**record, "ops": ["input", "avg_pool_3x3", "output"]}))
+        assert read_graphs(path).space.name == "nasbench201"
 
 
 def test_large_graphs_are_not_written_to_padded_tables(tmp_path: Path) -> None:
