@@ -37,13 +37,17 @@ def real_table_path() -> Path:
 @pytest.fixture(scope="session")
 def real_table(real_table_path: Path) -> Table:
     """The 20,001 real NAS-Bench-101 cells."""
-    return Table.load(real_table_path)
+    table = Table.load(real_table_path)
+    table.metrics.flags.writeable = False  # tests share it
+    return table
 
 
 @pytest.fixture(scope="session")
 def small_table() -> Table:
     """300 random cells with made-up but structured accuracies; nothing is missing but run 2."""
-    return testing.small_table()
+    table = testing.small_table()
+    table.metrics.flags.writeable = False  # tests share it
+    return table
 
 
 @pytest.fixture

@@ -192,11 +192,9 @@ def stored_latencies(
             families = [json.loads(table.names[row])["family"] for row in rows]
         estimator = LatencyRegressor().fit(table.networks.select(rows), seconds, families)
         return _from_networks(estimator, domain, build, about)
-    # Of architectures with equal graphs the first counts, as in a search of the table.
-    hashes, first = np.unique(table.hashes[rows], return_index=True)
     known = {
-        digest.decode(): value
-        for digest, value in zip(hashes.tolist(), seconds[first].tolist(), strict=True)
+        table.hashes[row].decode(): float(table.targets[_TARGET][row])
+        for row in table.rows_of_cells(rows)  # as in a search of the table
     }
     if np.isin(domain.cells.hashes(), table.hashes[rows]).all():
         return LatencyModel(None, about, measured=len(known), known=known)

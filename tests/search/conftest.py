@@ -39,7 +39,9 @@ def made_up_table(cells: CellArray, tests: bool = True, seed: int = 0) -> Table:
 
 @pytest.fixture(scope="session")
 def whole_table() -> Table:
-    return made_up_table(enumerate_cells(SMALL))
+    table = made_up_table(enumerate_cells(SMALL))
+    table.metrics.flags.writeable = False  # tests share it
+    return table
 
 
 @pytest.fixture(scope="session")

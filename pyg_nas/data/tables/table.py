@@ -304,8 +304,20 @@ class Table:
         runs = self._runs(policy, "training_time")
         return np.where(np.isnan(runs).all(axis=1), np.nan, np.nansum(runs, axis=1))
 
+    def rows_of_cells(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return one of ``rows`` ``[n]`` for each of their cells, ascending.
+
+        Of several drawings it is the one of the cell's own text form
+        (:meth:`~pyg_nas.graphs.cell.Cell.to_text`), and without that the first row.
+        """
+        if self.texts is not None:
+            own = self.space.support.to_texts(self.cells[rows])
+            others = own != np.char.encode(np.asarray(self.texts)[rows], "utf-8")
+            rows = rows[np.argsort(others, kind="stable")]
+        return np.sort(rows[np.unique(self.hashes[rows], return_index=True)[1]])
+
     def index_of(self, cell: Cell | str) -> int:
-        """Return the row of a cell or module hash.
+        """Return the row of a cell or module hash; of several, that of :meth:`rows_of_cells`.
 
         Raises:
             TableError: If the table does not have the cell.
@@ -459,9 +471,8 @@ class Table:
 
     @cached_property
     def _rows(self) -> dict[bytes, int]:
-        # If a table of graphs has several rows of a graph, the first one.
-        last_first = reversed(list(enumerate(self.hashes.tolist())))
-        return {digest: row for row, digest in last_first}
+        rows = self.rows_of_cells(np.arange(len(self)))
+        return dict(zip(self.hashes[rows].tolist(), rows.tolist(), strict=True))
 
     def _runs(self, policy: LabelPolicy, metric: str) -> NDArray[np.float64]:
         """Return a metric of all runs ``[N, S]`` at the budget and reading of ``policy``."""

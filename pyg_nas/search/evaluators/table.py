@@ -47,9 +47,8 @@ class TableEvaluator(Evaluator):
     def __init__(self, table: Table, policy: LabelPolicy | None = None) -> None:
         policy = policy or table.default_label
         labels = table.label(policy)
-        labelled = np.flatnonzero(~np.isnan(labels))
-        # A graph file may have a cell twice, and a search proposes each once: the first counts.
-        labelled = labelled[np.sort(np.unique(table.hashes[labelled], return_index=True)[1])]
+        # A cell may have several rows, and a search proposes it once.
+        labelled = table.rows_of_cells(np.flatnonzero(~np.isnan(labels)))
         if not len(labelled):
             raise TableError(missing_label(table, policy))
         if len(labelled) < len(table):

@@ -13,6 +13,7 @@ from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.sources import open_table
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.graphs.registry import find_space
 from pyg_nas.search.constraints import Constraints, restrict
 from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
@@ -85,6 +86,32 @@ def test_of_isomorphic_copies_the_first_counts(tmp_path: Path) -> None:
     for method in (RandomSearch(2), Ranking(evaluator.oracle(), 2)):
         accuracies = search(method, evaluator, 2, seed=0).history.accuracies.tolist()
         assert sorted(accuracies) == pytest.approx([0.5, 0.7])
+
+
+def test_of_drawings_the_one_that_the_answer_names_counts() -> None:
+    slow = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"  # no input
+    plain = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    other = "|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|"
+    texts = (slow, plain, other)
+    cells = find_space("nasbench201").support.cells_of_texts(texts)
+    metrics = np.full((3, 1, 1, 2, 4), np.nan, dtype=np.float32)
+
+    def table(*latencies: float) -> Table:
+        return Table(cells, metrics, [200], targets={"latency_ms": latencies}, texts=texts)
+
+    label = LabelPolicy("latency_ms")
+    evaluator = TableEvaluator(table(9, 1, 3), label)
+    answer = search(RandomSearch(2), evaluator, 2, seed=0).answer
+    assert answer is not None
+    assert answer.outcome.accuracy == 1
+    assert answer.cell.to_text() == plain
+    assert evaluator.reference is not None
+    assert evaluator.reference.best == 1
+    assert table(9, 1, 3).index_of(answer.cell) == 1
+    # Without the label of that drawing the first other one counts.
+    evaluator = TableEvaluator(table(9, np.nan, 3), label)
+    assert evaluator.evaluate(answer.cell).accuracy == 9
+    assert evaluator.evaluate(cells[2]).accuracy == 3
 
 
 def test_cells_without_a_label_are_outside(whole_table: Table) -> None:

@@ -149,9 +149,9 @@ def test_predicted_time_keeps_slow_cells_out(whole_table: Table) -> None:
 def test_times_that_cells_do_not_explain_end_no_search(
     whole_table: Table, limit: float, trained: int
 ) -> None:
-    table = whole_table[:]
-    rng = np.random.default_rng(0)
-    table.metrics[..., 0] = rng.choice([40.0, 60.0], len(table))[:, None, None, None]
+    metrics, rng = whole_table.metrics.copy(), np.random.default_rng(0)
+    metrics[..., 0] = rng.choice([40.0, 60.0], len(metrics))[:, None, None, None]
+    table = Table(whole_table.cells, metrics, whole_table.budgets)
     evaluator, limits = TableEvaluator(table), Constraints(max_seconds=limit)
     strategy = PredictorSearch(linear, n=30, k=10, max_seconds=limit)
     history = search(strategy, evaluator, 50, seed=1, constraints=limits).history
