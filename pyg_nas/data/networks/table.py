@@ -144,8 +144,20 @@ class NetworkTable:
         return values
 
     def raw_accuracy(self, policy: LabelPolicy | None = None) -> NDArray[np.float64]:
-        """Return the numbers ``[N]`` that thresholds of splits refer to: :meth:`label`."""
-        return self.label(policy)
+        """Return the numbers ``[N]`` that thresholds of splits refer to.
+
+        They are the label, or of a cost, the default label.
+
+        Raises:
+            SettingsError: If both are costs.
+        """
+        policy = policy or self.default_label
+        gain = policy if policy.larger_is_better else self.default_label
+        if not gain.larger_is_better:
+            raise SettingsError(
+                f"splits above a percentage need accuracies, {policy.metric!r} is a cost"
+            )
+        return self.label(gain)
 
     def __len__(self) -> int:
         return len(self.networks)

@@ -52,6 +52,17 @@ def test_rows_are_chosen_in_every_form() -> None:
         table()[3]
 
 
+def test_thresholds_are_those_of_accuracies() -> None:
+    latency, accuracy = np.linspace(0.001, 0.99, 12), np.linspace(0.99, 0.5, 12)
+    protocol = Protocol("80-12", "denoise-80", label=LabelPolicy("latency", run=None))
+    costs = NetworkTable(GRAPHS, NAMES, {"latency": latency})
+    for used in (protocol, Protocol("3", "denoise-80"), Protocol("80-12")):
+        with pytest.raises(SettingsError, match="need accuracies, 'latency' is a cost"):
+            used.apply(costs)
+    both = NetworkTable(GRAPHS, NAMES, {"latency": latency, "accuracy": accuracy})
+    assert sorted(protocol.apply(both).train) == np.flatnonzero(accuracy > 0.8).tolist()
+
+
 def test_names_that_are_no_text_are_written_as_their_codes(tmp_path: Path) -> None:
     named = NetworkTable(GRAPHS, [*NAMES[1:], os.fsdecode(b"caf\xe9.onnx")])
     assert named.names[-1] == "caf\\udce9.onnx"
