@@ -17,6 +17,7 @@ from sklearn.model_selection import KFold
 
 from pyg_nas.data.networks.sources import NetworkSource, graph_of_network
 from pyg_nas.data.networks.table import NetworkTable
+from pyg_nas.data.protocols.folds import grouped_folds
 from pyg_nas.data.tables.shipped import SHIPPED, shipped_latencies
 from pyg_nas.data.tables.sources import open_any_table
 from pyg_nas.errors import MeasureError, SettingsError, listed
@@ -77,17 +78,20 @@ class LatencyModel:
         """Fit to measured latencies ``[N]``.
 
         Raises:
-            SettingsError: If there are fewer than :data:`FEWEST`, or one is not above 0.
+            SettingsError: If fewer than :data:`FEWEST` cells differ, or a latency is not above 0.
         """
         positive_labels(seconds, len(cells))
-        if len(cells) < FEWEST:
+        hashes = cells.hashes()
+        different = len(np.unique(hashes))
+        if different < FEWEST:
             raise SettingsError(
                 f"latencies are predicted from at least {FEWEST} measured networks, there are "
-                f"{len(cells)}"
+                f"{different}"
             )
         estimator = LogRegressor(make_estimator("fast"))
         errors = np.empty(len(cells))
-        for train, left_out in KFold(_FOLDS, shuffle=True, random_state=0).split(seconds):
+        splitter = KFold(_FOLDS, shuffle=True, random_state=0)
+        for train, left_out in grouped_folds(splitter, hashes):
             model = clone(estimator).fit(cells[train], seconds[train])
             errors[left_out] = model.predict(cells[left_out]) / seconds[left_out] - 1
         return cls(estimator.fit(cells, seconds), device, errors, len(cells))

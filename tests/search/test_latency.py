@@ -50,10 +50,20 @@ def test_errors_are_of_cells_that_were_left_out() -> None:
     assert np.median(errors) < 0.08
     assert described["median_error"] == pytest.approx(np.median(errors), abs=0.04)
     assert described["median_error"] < described["error_90"]
-    with pytest.raises(SettingsError, match="at least 20 measured networks, there are 3"):
-        LatencyModel.fit(CELLS[:3], SECONDS[:3], "cpu")
+    for rows in ([0, 1, 2], [0, 1, 2] * 10):
+        with pytest.raises(SettingsError, match="at least 20 measured networks, there are 3"):
+            LatencyModel.fit(CELLS[rows], SECONDS[rows], "cpu")
     with pytest.raises(SettingsError, match=r"labels must be above 0, .*; label 0 is 0\.0"):
         LatencyModel.fit(CELLS, SECONDS - SECONDS[0], "cpu")
+
+
+def test_drawings_of_one_cell_are_left_out_together() -> None:
+    seconds = np.exp(np.random.default_rng(0).normal(size=60))  # that no other cell predicts
+    twice = np.repeat(np.arange(60), 2)
+    errors = LatencyModel.fit(CELLS[twice], seconds[twice], "cpu").errors
+    np.testing.assert_allclose(errors[::2], errors[1::2], rtol=1e-5)
+    once = LatencyModel.fit(CELLS, seconds, "cpu").errors
+    assert np.median(np.abs(errors)) > 0.7 * np.median(np.abs(once))
 
 
 def test_a_search_proposes_only_cells_within_the_limit(small_table: Table) -> None:
