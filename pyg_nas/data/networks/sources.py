@@ -131,8 +131,8 @@ def arguments(inputs: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
 def _onnx_files(folder: Path) -> Iterator[NetworkSource]:
     if not folder.is_dir():
         raise NetworkError(f"{folder}: is not a folder; a folder of ONNX files is needed")
-    files = visible_files(folder, NetworkError)
-    paths = [path for path in files if path.suffix.lower() == ".onnx" and path.is_file()]
+    # Also a pipe or a link to nothing, whose reading fails: it would be missing unnoticed.
+    paths = [p for p in visible_files(folder, NetworkError) if p.suffix.lower() == ".onnx"]
     if not paths:
         raise NetworkError(f"{folder}: has no file that ends in .onnx")
     for path in paths:

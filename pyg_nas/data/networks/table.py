@@ -332,12 +332,20 @@ def _check(arrays: dict[str, NDArray[Any]], names: NDArray[np.bytes_]) -> None:
         raise TableError(f"attributes must be [vertices, {len(ATTRIBUTES)}]")
     if len(edges) != 2 or edges[0] != 2:
         raise TableError(f"edges must be [2, E], got {list(edges)}")
-    for name, total in (("vertex_ptr", vertices[0]), ("edge_ptr", edges[1])):
+    for name, total, least in (("vertex_ptr", vertices[0], 1), ("edge_ptr", edges[1], 0)):
         ptr = arrays[name]
-        if ptr.shape != (count + 1,) or ptr[0] != 0 or ptr[-1] != total or (np.diff(ptr) < 0).any():
-            raise TableError(f"{name} must rise from 0 to {total} in {count} steps")
-    if not np.isfinite(arrays["attributes"]).all() or (arrays["columns"] >= NUM_COLUMNS).any():
-        raise TableError(f"attributes must be finite and columns below {NUM_COLUMNS}")
+        ends = ptr.shape == (count + 1,) and ptr[0] == 0 and ptr[-1] == total
+        # The differences of numbers outside this range may overflow.
+        within = ends and ptr.min() == 0 and ptr.max() == total
+        if not within or (np.diff(ptr) < least).any():
+            raise TableError(
+                f"{name} must rise from 0 to {total} in {count} steps of at least {least}"
+            )
+    attributes = arrays["attributes"]
+    if not np.isfinite(attributes).all() or (attributes < 0).any():
+        raise TableError("attributes must be finite numbers from 0 on")
+    if (arrays["columns"] >= NUM_COLUMNS).any():
+        raise TableError(f"columns must be below {NUM_COLUMNS}, got {arrays['columns'].max()}")
     sizes = np.repeat(np.diff(arrays["vertex_ptr"]), np.diff(arrays["edge_ptr"]))
     source, target = arrays["edges"]
     if ((source < 0) | (source >= target) | (target >= sizes)).any():

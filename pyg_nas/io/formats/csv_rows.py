@@ -12,6 +12,7 @@ from pyg_nas.io.files import atomic_path
 from pyg_nas.io.formats.json_lines import read_lines
 from pyg_nas.io.limits import MOST_COLUMNS
 from pyg_nas.io.regular_files import AnyPath, Failure
+from pyg_nas.io.text import counted
 
 
 def read_csv(
@@ -54,17 +55,19 @@ def finite_number(text: str) -> float | None:
 
 
 def _rows(path: AnyPath, failure: Failure) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number from 1, fields) of the rows that are not blank."""
+    """Yield (number of the first line from 1, fields) of the rows that are not blank."""
     lines = read_lines(path, failure, blank=True)
     reader = csv.reader(
         line.decode("utf-8-sig" if number == 1 else "utf-8") for number, line in lines
     )
+    line = 1
     try:
         for fields in reader:
             if fields:
-                yield reader.line_num, fields
+                yield line, fields
+            line = reader.line_num + 1
     except (UnicodeDecodeError, csv.Error) as error:
-        raise failure(f"{path}: cannot be read as CSV ({error})") from None
+        raise failure(f"{path}: line {line}: cannot be read as CSV ({error})") from None
 
 
 def _fields(
@@ -73,6 +76,7 @@ def _fields(
     for line, fields in rows:
         if len(fields) != len(header):
             raise failure(
-                f"{path}: line {line}: has {len(fields)} fields, the header {len(header)}"
+                f"{path}: line {line}: has {counted(len(fields), 'field')}, the header "
+                f"{len(header)}"
             )
         yield line, dict(zip(header, fields, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 
 from pyg_nas.data.networks.reading import read_networks
 from pyg_nas.data.networks.sources import built_networks, network_sources
-from pyg_nas.errors import NetworkError
+from pyg_nas.errors import NetworkError, NetworksError
 from pyg_nas.spaces.modules import graph_of
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from tests.spaces.modules.networks import random_network
@@ -57,6 +58,17 @@ def test_files_of_a_folder_come_in_the_order_of_their_paths(tmp_path: Path) -> N
         (tmp_path / name).write_text("no network")
     sources = network_sources(tmp_path)
     assert [source.name for source in sources] == ["a.onnx", "b/d.onnx", "c.ONNX"]
+
+
+def test_what_is_no_file_is_not_left_out(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    (tmp_path / "a.onnx").symlink_to("elsewhere")
+    os.mkfifo(tmp_path / "b.onnx")
+    with pytest.raises(NetworksError) as caught:
+        read_networks(network_sources(tmp_path))
+    link, pipe = caught.value.refused
+    assert link.endswith("a.onnx: no such file")
+    assert "b.onnx: is a named pipe" in pipe
 
 
 @pytest.mark.parametrize(

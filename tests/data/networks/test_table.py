@@ -154,12 +154,25 @@ def _replace(name: str, values: object):
     return change
 
 
+def _with(pointers: np.ndarray, *second: int) -> np.ndarray:
+    """Pointers with other numbers from the second on."""
+    changed = pointers.copy()
+    changed[1 : 1 + len(second)] = second
+    return changed
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (_replace("networks/edges", GRAPHS.edges[::-1]), "later one"),
         (_replace("networks/edges", GRAPHS.edges + 1000), "later one"),
         (_replace("networks/vertex_ptr", GRAPHS.vertex_ptr[::-1]), "must rise"),
+        # Differences that overflow are positive.
+        (_replace("networks/vertex_ptr", _with(GRAPHS.vertex_ptr, 2**62, -(2**62) - 1)), "rise"),
+        (_replace("networks/edge_ptr", _with(GRAPHS.edge_ptr, 2**62, -(2**62) - 1)), "rise"),
+        # A graph without a vertex.
+        (_replace("networks/vertex_ptr", _with(GRAPHS.vertex_ptr, 0)), "at least 1"),
+        (_replace("networks/attributes", -GRAPHS.attributes), "from 0 on"),
         (_replace("networks/columns", np.full_like(GRAPHS.columns, 255)), "below"),
         (_replace("networks/attributes", GRAPHS.attributes * np.nan), "finite"),
         (_replace("networks/attributes", GRAPHS.attributes[:, 1:]), r"\[vertices, 12\]"),

@@ -26,7 +26,7 @@ def test_rows_before_an_invalid_one_are_read(tmp_path: Path) -> None:
     header, rows = read_csv(path)
     assert header == ["a", "b"]
     assert next(rows) == (4, {"a": "1", "b": "2"})
-    with pytest.raises(SettingsError, match="line 5: has 1 fields, the header 2"):
+    with pytest.raises(SettingsError, match="line 5: has 1 field, the header 2"):
         next(rows)
 
 
@@ -34,8 +34,10 @@ def test_rows_before_an_invalid_one_are_read(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"a,a\n1,2\n", "line 1: column 'a' appears twice"),
-        (b"a,b\n1\n", "line 2: has 1 fields, the header 2"),
-        ("a\n1\n".encode("utf-16"), "cannot be read as CSV"),
+        (b"a,b\n1\n", "line 2: has 1 field, the header 2"),
+        (b'a,b\n1,2\n"3,\n4\n', "line 3: has 1 field, the header 2"),  # the quotation has no end
+        (b"a,b\n1,2\n\n3,\xff\n", "line 4: cannot be read as CSV"),
+        ("a\n1\n".encode("utf-16"), "line 1: cannot be read as CSV"),
     ],
 )
 def test_what_is_invalid_is_named(tmp_path: Path, content: bytes, message: str) -> None:
