@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import ModelError
+from pyg_nas.io.limits import LARGEST_LABEL
 from pyg_nas.io.user_code import user_call
 from pyg_nas.predictors.validation import floats
 
@@ -33,7 +34,8 @@ def checked_predictions(
         what: Name of a value, for errors.
 
     Raises:
-        ModelError: If there is not one finite number for each architecture.
+        ModelError: If there is not one finite number for each architecture, or one is beyond
+            :data:`~pyg_nas.io.limits.LARGEST_LABEL`.
     """
     with user_call(f"predictions of {predictor}", ModelError):
         figures = floats(values)
@@ -44,6 +46,13 @@ def checked_predictions(
     if len(wrong):
         row = int(wrong[0])
         raise ModelError(f"{rule}, got {figures[row]} for {named(row)}")
+    large = np.flatnonzero(np.abs(figures) > LARGEST_LABEL)
+    if len(large):
+        row = int(large[0])
+        raise ModelError(
+            f"{predictor} must predict a {what} from {-LARGEST_LABEL:g} to {LARGEST_LABEL:g}, got "
+            f"{figures[row]:g} for {named(row)}"
+        )
     return figures
 
 

@@ -33,6 +33,7 @@ def test_predictions_of_any_form_become_floats() -> None:
         (1.0, r"got an array of shape \[\]"),
         ([1.0, np.nan, 3.0], "got nan for cell b"),
         ([1.0, 2.0, -np.inf], "got -inf for cell c"),
+        ([1.0, 1e200, 3.0], r"a value from -1e\+100 to 1e\+100, got 1e\+200 for cell b"),
         (["a", "b", "c"], "predictions of mine: ValueError"),
         (np.ma.masked_equal([1.0, 2.0, 3.0], 2.0), "got nan for cell b"),
         (np.array([1.0, 2.0j, 3.0]), "predictions of mine: TypeError: they are complex"),

@@ -16,6 +16,8 @@ from pyg_nas.errors import CellError, ModelError, SettingsError, SpaceError, quo
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.io.files import atomic_path
 from pyg_nas.io.formats.csv_rows import finite_number, read_csv
+from pyg_nas.io.limits import LARGEST_LABEL
+from pyg_nas.io.text import counted
 
 _SCORE = "score"
 _BLOCK_ROWS = 8_192
@@ -87,7 +89,7 @@ def read_scores(path: str | os.PathLike[str], table: AnyTable) -> NDArray[np.flo
             form, ``arch``. Other columns and cells are ignored.
 
     Raises:
-        SettingsError: If a column is missing, a score is not a finite number, an architecture is
+        SettingsError: If a column is missing, a score is no number or too large, an architecture is
             not valid or has two different scores, or none is in the table.
     """
     header, rows = read_csv(path)
@@ -108,9 +110,10 @@ def read_scores(path: str | os.PathLike[str], table: AnyTable) -> NDArray[np.flo
         count += 1
         name, text = fields[key].strip(), fields[_SCORE]
         score = finite_number(text)
-        if score is None:
+        if score is None or abs(score) > LARGEST_LABEL:
             raise SettingsError(
-                f"{path}: line {line}: score must be a finite number, got {quoted(text)}"
+                f"{path}: line {line}: score must be a number from {-LARGEST_LABEL:g} to "
+                f"{LARGEST_LABEL:g}, got {quoted(text)}"
             )
         try:
             known = name.lower().encode() if key == "hash" else _known(name, table)
@@ -122,8 +125,10 @@ def read_scores(path: str | os.PathLike[str], table: AnyTable) -> NDArray[np.flo
                 f"{scores[known]:g} in another line"
             )
     found = np.array([scores.get(one, np.nan) for one in wanted])
+    if not count:
+        raise SettingsError(f"{path}: has no score")
     if np.isnan(found).all():
-        raise SettingsError(f"{path}: none of its {count:,} architectures is in the table")
+        raise SettingsError(f"{path}: none of its {counted(count, 'architecture')} is in the table")
     return found
 
 

@@ -62,7 +62,7 @@ class _NamedBuilder:
         self._reference = reference
         self._build = class_named(reference)
 
-    def __call__(self, **configuration: Any) -> Any:
+    def __call__(self, /, **configuration: Any) -> Any:
         return self._build(**configuration)
 
     def __reduce__(self) -> tuple[type[_NamedBuilder], tuple[str]]:

@@ -90,9 +90,11 @@ def test_scores_are_read_by_hash_or_text(tmp_path: Path, small_table: Table) -> 
     ("content", "message"),
     [
         ("hash,mean\nH,1\n", "line 1: needs the columns hash or arch, and score"),
-        ("hash,score\nH,1\nH,nan\n", "line 3: score must be a finite number, got 'nan'"),
+        ("hash,score\nH,1\nH,nan\n", r"line 3: score must be a number from -1e\+100 .*'nan'"),
+        ("hash,score\nH,1e200\n", r"line 2: score must be .* to 1e\+100, got '1e200'"),
+        ("hash,score\n", "has no score"),
         ("hash,score\nH,1\nH,2\n", "line 3: .* has the score 2, and 1 in another line"),
-        ("hash,score\nh,1\n", "none of its 1 architectures is in the table"),
+        ("hash,score\nh,1\n", "none of its 1 architecture is in the table"),
         ("arch,score\nh,1\n", "line 2: "),
     ],
 )

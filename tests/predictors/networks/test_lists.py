@@ -53,6 +53,14 @@ def test_processes_import_the_builder_of_a_file(builder: str, tmp_path: Path) ->
     assert messages[0] == messages[1]
 
 
+def test_an_argument_of_a_builder_may_have_any_name(tmp_path: Path) -> None:
+    module = tmp_path / f"named_{tmp_path.name}.py"
+    module.write_text(BUILDER.replace("width", "self"))
+    (tmp_path / "c.json").write_text('[{"self": 3}]')
+    table = read_candidates(f"{module}:linear", tmp_path / "c.json")
+    assert table.networks.parameters.tolist() == [15]
+
+
 def test_repeated_configurations_have_different_names(builder: str, tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text('[{"width": 3}, {"width": 3}]')
     names = [source.name for source in named_sources(builder, tmp_path / "c.json")]
