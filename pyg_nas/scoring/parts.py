@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyg_nas.errors import SettingsError, quoted
-from pyg_nas.io.files import atomic_path, write_json
+from pyg_nas.io.files import atomic_path, is_visible, write_json
 from pyg_nas.io.formats.json_reader import read_json
 from pyg_nas.io.formats.npz import read_npz
 from pyg_nas.io.locks import SignedLock
@@ -39,7 +39,9 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
     with lock.held():
         path = folder / _SETTINGS
         if not path.exists():
-            if others := sorted(set(folder.iterdir()).difference(lock.files)):
+            # Hidden are temporary files of a process that was killed.
+            files = filter(lambda file: is_visible(file.name), folder.iterdir())
+            if others := sorted(set(files).difference(lock.files)):
                 for file in lock.files:
                     file.unlink(missing_ok=True)
                 raise SettingsError(
@@ -106,7 +108,9 @@ class Parts:
             yield read_npz(self._path(number, self._found[number]))
 
     def remove(self) -> None:
-        """Remove the folder."""
+        """Remove the folder, the parts first: what a killed process leaves can be resumed."""
+        for number, digest in self._found.items():
+            self._path(number, digest).unlink()
         shutil.rmtree(self.folder)
 
     def discard(self) -> None:

@@ -13,11 +13,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.tables.table import Table
 from pyg_nas.search.search_folder.folder import SearchFolder
 from pyg_nas.search.search_folder.ledger import Ledger
 
 COMMAND = "from pyg_nas.cli.app import main; main()"
+STREAM = (
+    """
+from pyg_nas.predictors.gnn.gcn import GCNRegressor
+GCNRegressor.block_cells = 20
+"""
+    + COMMAND
+)
 DATASET = """
 from pyg_nas.data.datasets.dataset import CellDataset
 from pyg_nas.data.tables.table import Table
@@ -113,6 +121,12 @@ def network(folder: Path) -> list[Any]:
     return [settings["weights_sha256"], settings["cell"], digest(folder / "weights.safetensors")]
 
 
+def measured(path: Path) -> list[Any]:
+    """The networks of a table, without what was measured of them."""
+    table = NetworkTable.load(path)
+    return [table.names, table.hashes.tolist(), sorted(table.targets), table.about["repeats"]]
+
+
 @dataclass(frozen=True)
 class Case:
     """A command, and what it leaves in its folder.
@@ -141,6 +155,7 @@ class Case:
 TRAIN = ("train", "table.hdf5", "--split", "43", "--recipe", "paper", "--epochs", "3", "--device",
          "cpu", "--out", "out/model")  # fmt: skip
 MODEL = (TRAIN,)
+STREAMED = ("predict", "out/model", "--space", "cells.jsonl", "--device", "cpu")
 TABLE_SEARCH = ("search", "table.hdf5", "--method", "evolution", "--n", "60", "--k", "20")
 TASK_SEARCH = ("search", "task.npz", "--method", "random", "--n", "3", "--k", "1", "--budget", "1",
                "--settings", "small.json", "--device", "cpu", "--out", "out/search")  # fmt: skip
@@ -227,6 +242,44 @@ CASES = {
         lambda out: digest(out / "scores.csv"),
         "scores.csv",
         before=MODEL,
+    ),
+    "predict a stream": Case(
+        (*STREAMED, "--out", "out/scores.csv"),
+        lambda out: digest(out / "scores.csv"),
+        "scores.csv",
+        resumes=True,
+        script=STREAM,
+        before=MODEL,
+        parallel=("--backend", "loky", "--workers", "2"),
+    ),
+    "predict the best of a stream": Case(
+        (*STREAMED, "--top", "7", "--out", "out/scores.arrow"),
+        lambda out: digest(out / "scores.arrow"),
+        "scores.arrow",
+        resumes=True,
+        script=STREAM,
+        before=MODEL,
+    ),
+    "profile": Case(
+        ("profile", "networks.py:build", "--configurations", "networks.json", "--warm-up", "0",
+         "--repeats", "2", "--most-noise", "1000", "--out", "out/networks.hdf5"),
+        lambda out: measured(out / "networks.hdf5"),
+        "networks.hdf5",
+        resumes=True,
+    ),
+    "search networks": Case(
+        ("search", "networks.hdf5", "--start", "6", "--refit", "3", "--rounds", "2", "--device",
+         "cpu", "--out", "out/search"),
+        lambda out: queries(out / "search"),
+        "search/answer.json",
+        resumes=True,
+    ),
+    "ask for networks": Case(
+        ("ask", "out/search", "--networks", "networks.py:build", "--configurations",
+         "networks.json", "--n", "2", "--method", "random", "--device", "cpu"),
+        lambda out: proposals(out / "search"),
+        "search/asked.jsonl",
+        resumes=True,
     ),
     "evaluate": Case(
         ("evaluate", "out/model", "table.hdf5", "--device", "cpu", "--json", "out/figures.json"),

@@ -69,6 +69,7 @@ BUSY = (
     "at work on this file",
     "another process compares predictors",
     "another process uses this file",
+    "another process scores into this folder",
 )
 
 
@@ -295,8 +296,11 @@ def same(workshop: Workshop, name: str) -> dict[str, Any]:
 
 ONCE = {"crowd": crowd, "full disk": full_disk, "read-only": read_only, "same": same}
 KILLED = ("import", "convert", "ask", "tell", "measure", "train", "search a task",
-          "search a table", "tune", "finish", "dataset", "cache")  # fmt: skip
-CROWDED = ("cache", "dataset", "measure", "search a table", "ask", "tell", "tune", "compare")
+          "search a table", "tune", "finish", "dataset", "cache", "predict a stream",
+          "predict the best of a stream", "profile", "search networks",
+          "ask for networks")  # fmt: skip
+CROWDED = ("cache", "dataset", "measure", "search a table", "ask", "tell", "tune", "compare",
+           "predict a stream", "profile", "ask for networks")  # fmt: skip
 PARTS = [
     *(f"kill:{name}" for name in KILLED),
     *(f"crowd:{name}" for name in CROWDED),

@@ -21,10 +21,12 @@ from typing import Any
 
 import numpy as np
 
+from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.tables.architecture_csv import read_architectures
 from pyg_nas.data.tables.official_file import write_official
 from pyg_nas.data.tables.shipped import shipped_table
 from pyg_nas.graphs.registry import find_space
+from pyg_nas.predictors.networks.lists import read_candidates
 from tests.fuzz.cases import CASES, Case
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,14 @@ class Few(RegressorMixin, BaseEstimator):
         return self
     def predict(self, X):
         return np.log10(X.trainable_parameters())
+"""
+NETWORKS = """
+import torch
+from torch import nn
+def build(width, depth):
+    with torch.device("meta"):
+        layers = [nn.Conv2d(3, width, 3), *[nn.ReLU(), nn.Conv2d(width, width, 1)] * depth]
+        return nn.Sequential(*layers), torch.zeros(1, 3, 8, 8)
 """
 CAPABILITIES = 0x20080522  # the version of the system call's arguments
 STALE_SECONDS = 5.0  # after a shorter time a temporary file of a killed process counts as abandoned
@@ -136,6 +146,15 @@ class Workshop:
         (inputs / "small.json").write_text(json.dumps(SMALL), encoding="utf-8")
         (inputs / "grid.json").write_text('[{"hidden": 4}, {"hidden": 8}]', encoding="utf-8")
         (inputs / "few.py").write_text(FEW, encoding="utf-8")
+        with (inputs / "cells.jsonl").open("w", encoding="utf-8") as file:
+            for cell in table.cells[complete]:
+                file.write(json.dumps(cell.to_dict()) + "\n")
+        (inputs / "networks.py").write_text(NETWORKS, encoding="utf-8")
+        configurations = [{"width": w, "depth": d} for w in (2, 4, 6, 8) for d in (1, 2, 3)]
+        (inputs / "networks.json").write_text(json.dumps(configurations), encoding="utf-8")
+        networks = read_candidates(f"{inputs / 'networks.py'}:build", inputs / "networks.json")
+        labels = {"accuracy": np.sqrt(networks.networks.parameters) / 100}
+        NetworkTable(networks.networks, networks.names, labels).save(inputs / "networks.hdf5")
         space = find_space("nasbench201")
         texts = space.support.architecture_texts()[:200]
         rows = [f"{text},{0.5 + row / 1000}" for row, text in enumerate(texts)]
@@ -347,9 +366,12 @@ def _read_lines(path: Path) -> None:
 
 
 def _read_table(path: Path) -> None:
+    from pyg_nas.data.tables.sources import open_any_table
     from pyg_nas.data.tables.table import Table
 
-    Table.load(path).check()
+    table = open_any_table(path)
+    if isinstance(table, Table):
+        table.check()
 
 
 def _read_journal(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,22 @@ def test_a_folder_of_the_user_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"contains 'own\.txt' and no scores"):
         open_parts(tmp_path, SETTINGS).__enter__()
     assert [path.name for path in tmp_path.iterdir()] == ["own.txt"]
+
+
+def test_a_stopped_removal_and_a_torn_beginning_are_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "s.csv.parts"
+    with monkeypatch.context() as patch, open_parts(folder, SETTINGS) as parts:
+        parts.write(0, "0" * 16, {"score": np.array([0.5])})
+        patch.setattr(shutil, "rmtree", lambda _: None)  # killed before it
+        parts.remove()
+    assert [path.name for path in folder.glob("*.npz")] == []
+    with open_parts(folder, SETTINGS) as parts:
+        assert not parts.has(0, "0" * 16)
+        parts.remove()
+    folder.mkdir()
+    (folder / ".1234-5678.part.json").write_text("{")  # of a process killed while it wrote
+    with open_parts(folder, SETTINGS) as parts:
+        parts.remove()
+    assert not folder.exists()
