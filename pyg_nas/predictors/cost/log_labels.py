@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.storage.state import FittedState
-from pyg_nas.predictors.validation import finite_labels
+from pyg_nas.predictors.validation import checked_weights, finite_labels, numbers
 
 # Models that were saved before this value was had learned logarithms.
 _HasLogarithms = Annotated[bool, BeforeValidator(lambda value: value is None or value)]
@@ -50,9 +50,12 @@ class LogRegressor(CellRegressor):
         Raises:
             SettingsError: If labels are not finite numbers ``[N]``, or as the regressor's ``fit``.
         """
-        labels = finite_labels(y, np.size(y))
-        self.has_logarithms_ = bool((labels > 0).all())
-        targets = np.log(labels) if self.has_logarithms_ else labels
+        labels = finite_labels(y, np.size(numbers("y", y)))
+        weights = checked_weights(sample_weight, len(labels))
+        counted = labels if weights is None else labels[weights > 0]
+        self.has_logarithms_ = bool((counted > 0).all())
+        # Those of weight 0, which are left out, may have none.
+        targets = np.log(np.where(labels > 0, labels, 1.0)) if self.has_logarithms_ else labels
         weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
         self.regressor_ = clone(self.regressor).fit(X, targets, **weighted)
         return self

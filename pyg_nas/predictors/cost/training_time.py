@@ -14,7 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.predictors.base import CellRegressor
-from pyg_nas.predictors.validation import Cells, as_cells, checked_weights, numbers
+from pyg_nas.predictors.validation import (
+    Cells,
+    as_cells,
+    cells_to_predict,
+    checked_weights,
+    finite_labels,
+    numbers,
+)
 
 
 class TimeRegressor(CellRegressor):
@@ -28,6 +35,7 @@ class TimeRegressor(CellRegressor):
 
     Attributes:
         model_: The fitted pipeline.
+        space_: Search space of the training cells.
     """
 
     def fit(self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TimeRegressor:
@@ -37,12 +45,11 @@ class TimeRegressor(CellRegressor):
 
         Raises:
             SettingsError: If the times are not numbers ``[N]``, fewer than 2 are known, or one is
-                not positive.
+                infinite or not positive.
         """
         cells = as_cells(X)
         seconds = numbers("y", y)
-        if seconds.shape != (len(cells),):
-            raise SettingsError(f"y must be [{len(cells)}], got {list(seconds.shape)}")
+        finite_labels(np.where(np.isnan(seconds), 1.0, seconds), len(cells))
         weights = checked_weights(sample_weight, len(cells))
         measured = ~np.isnan(seconds)
         known = np.flatnonzero(measured if weights is None else measured & (weights > 0))
@@ -52,6 +59,7 @@ class TimeRegressor(CellRegressor):
             )
         if (seconds[known] <= 0).any():
             raise SettingsError(f"training times must be positive, got {seconds[known].min():g} s")
+        self.space_ = cells.space
         self.model_ = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-4, 3, 29)))
         weighted = {}
         if weights is not None:
@@ -67,9 +75,15 @@ class TimeRegressor(CellRegressor):
         return float(np.exp(np.sqrt(-self.model_[-1].best_score_)))  # minus a mean squared error
 
     def predict(self, X: Cells) -> NDArray[np.float64]:
-        """Return the predicted training times in seconds, ``[N]``."""
-        check_is_fitted(self)
-        return np.asarray(np.exp(self.model_.predict(work_features(as_cells(X)))), dtype=np.float64)
+        """Return the predicted training times in seconds, ``[N]``.
+
+        Raises:
+            ModelError: If the cells have other operations or features than the training cells.
+        """
+        cells = cells_to_predict(self, X)
+        if not len(cells):  # which scikit-learn's regressors refuse
+            return np.empty(0)
+        return np.asarray(np.exp(self.model_.predict(work_features(cells))), dtype=np.float64)
 
 
 def work_features(cells: CellArray) -> NDArray[np.float64]:

@@ -18,7 +18,12 @@ from pyg_nas.predictors.storage.state import Array, FittedState
 from pyg_nas.predictors.transfer.common_process import common_digest, shipped_names
 from pyg_nas.predictors.transfer.digits import have_shipped_values
 from pyg_nas.predictors.transfer.prior import fit_prior
-from pyg_nas.predictors.transfer.scores import process_scores, proxy_scores, transfer_scores
+from pyg_nas.predictors.transfer.scores import (
+    check_transferable,
+    process_scores,
+    proxy_scores,
+    transfer_scores,
+)
 from pyg_nas.predictors.transfer.space_process import space_process
 
 
@@ -71,6 +76,7 @@ class TransferRegressor(HybridRegressor):
     def _fit_prior(
         self, cells: CellArray, labels: NDArray[np.float64], data: LabelledFeatures
     ) -> GaussianProcess | None:
+        check_transferable(cells.space)
         latent, weights = data.labels, data.weights
         self.tables_ = self.usable_tables(cells, labels)
         self.slope_, self.proxy_slope_, self.joint_slope_ = 0.0, None, None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import gmean
@@ -68,6 +69,14 @@ def test_the_mean_is_geometric_where_all_labels_are_positive(labels: list[float]
     (found,) = LogRegressor(Mean()).fit([0] * len(labels), labels).predict([0])
     mean = gmean(labels) if min(labels) > 0 else np.mean(labels)
     assert found == pytest.approx(mean, rel=1e-9, abs=1e-300)
+
+
+def test_networks_of_weight_zero_have_no_influence() -> None:
+    weights, labels = np.repeat([1.0, 0.0], [60, 20]), SECONDS.copy()
+    labels[60:] = -1
+    found = LogRegressor(NetworkRegressor()).fit(GRAPHS, torch.from_numpy(labels), weights)
+    wanted = LogRegressor(NetworkRegressor()).fit(GRAPHS[:60], SECONDS[:60])
+    np.testing.assert_allclose(found.predict(GRAPHS), wanted.predict(GRAPHS), rtol=1e-9)
 
 
 @pytest.mark.parametrize(

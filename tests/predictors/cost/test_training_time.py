@@ -8,7 +8,10 @@ from scipy.stats import kendalltau
 
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.graphs.cell import Cell
+from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors.cost.training_time import TimeRegressor
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 
@@ -46,10 +49,26 @@ def test_unknown_times_are_left_out_and_impossible_ones_named(small_table: Table
     with pytest.raises(SettingsError, match="positive"):
         TimeRegressor().fit(cells, np.zeros(50))
     for total in (49, 51):
-        with pytest.raises(SettingsError, match=rf"y must be \[50\], got \[{total}\]"):
+        with pytest.raises(SettingsError, match=rf"y must be \[50\] .*, got \[{total}\]"):
             TimeRegressor().fit(cells, np.ones(total))
     with pytest.raises(SettingsError, match="y must be numbers"):
         TimeRegressor().fit(cells, ["long"] * 50)
+    some[1] = np.inf
+    with pytest.raises(SettingsError, match="y must be finite, got inf at 1"):
+        TimeRegressor().fit(cells, some)
+
+
+def test_cells_of_other_operations_are_refused(small_table: Table) -> None:
+    one, other = (
+        CellArray.from_cells([Cell([[0, 1], [0, 0]], names, SearchSpace(name, names, 2, 1))] * 3)
+        for name, names in (("one", ("a", "b")), ("other", ("c", "d")))
+    )
+    model = TimeRegressor().fit(one, [1.0, 2.0, 3.0])
+    assert model.predict(one).shape == (3,)
+    assert model.predict(one[:0]).shape == (0,)
+    for cells in (other, small_table.cells):
+        with pytest.raises(ModelError, match="fitted to the operations a, b of 'one'"):
+            model.predict(cells)
 
 
 def test_known_times_are_those_of_their_own_cells() -> None:

@@ -12,9 +12,11 @@ from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.shipped import SHIPPED_TABLE, shipped_table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import extended_features
+from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
+from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors import load_model, make_estimator, save_model
 from pyg_nas.predictors.hybrid import HybridRegressor
 from pyg_nas.predictors.label_transform import latent_labels
@@ -148,3 +150,10 @@ def test_without_a_usable_table_it_is_a_hybrid() -> None:
 def test_transfer_features_are_refused() -> None:
     with pytest.raises(SettingsError, match="transfer must be False in TransferRegressor"):
         TransferRegressor(transfer=True).fit(CELLS[:8], SCORES[:8])
+
+
+def test_graphs_without_common_operations_are_refused() -> None:
+    space = SearchSpace("own", ("a", "b"), 2, 1)
+    cells = CellArray.from_cells([Cell([[0, 1], [0, 0]], ["a", "b"], space)] * 8)
+    with pytest.raises(ModelError, match=r"operations are those of a shipped table.*'own'"):
+        TransferRegressor(0).fit(cells, np.arange(8.0))
