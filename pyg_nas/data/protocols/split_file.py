@@ -1,9 +1,9 @@
-"""Splits from files: rows or module hashes of the cells, one file for each published split.
+"""Splits from files: rows or hashes of the cells or networks, one file for each published split.
 
-``.json`` files contain a list of rows (whole numbers from 0 on) or hashes (32 hex digits), or an
-object of such lists, ``.txt`` files one row or hash per line, ``.npz`` files one array of rows or
-hashes, or a mask of all rows, or several arrays by name. One of several lists is chosen by its name
-after the path: ``train.npz:172``.
+``.json`` files contain a list of rows (whole numbers from 0 on) or hashes (32 hex digits of cells,
+64 of networks), or an object of such lists, ``.txt`` files one row or hash per line, ``.npz`` files
+one array of rows or hashes, or a mask of all rows, or several arrays by name. One of several lists
+is chosen by its name after the path: ``train.npz:172``.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ def read_split(name: str, hashes: NDArray[np.bytes_]) -> NDArray[np.int64]:
 
     Args:
         name: Path of the file, followed by ``:KEY`` if it contains several lists.
-        hashes: ``S32 [N]``, the table's; a hash of several rows selects all of them.
+        hashes: ``S32 [N]`` of cells or ``S64 [N]`` of networks, the table's; a hash of several rows
+            selects all of them.
 
     Raises:
         SettingsError: If the file is missing or invalid, a row is out of range or appears twice,
             or a hash is not in the table.
     """
     path, key = _path_and_key(name)
-    values = _chosen(path, key, _contents(path))
+    values = _chosen(path, key, _contents(path), hashes.dtype.itemsize)
     if not len(values):
         raise SettingsError(f"split {name}: names no cell")
     if values.dtype == np.bool_:
@@ -116,8 +117,12 @@ def _contents(path: Path) -> Any:
     return [int(word) for word in words] if rows else words
 
 
-def _chosen(path: Path, key: str | None, contents: Any) -> NDArray[Any]:
-    """Return the list named ``key``, or the only one, as whole numbers, hashes or a mask."""
+def _chosen(path: Path, key: str | None, contents: Any, digits: int) -> NDArray[Any]:
+    """Return the list named ``key``, or the only one, as whole numbers, hashes or a mask.
+
+    Args:
+        digits: Digits of a hash.
+    """
     if isinstance(contents, dict):
         if key is None and len(contents) == 1:
             (key,) = contents
@@ -130,7 +135,7 @@ def _chosen(path: Path, key: str | None, contents: Any) -> NDArray[Any]:
     elif key is not None:
         raise SettingsError(f"split {path}: contains a single list, not one named {key!r}")
     if isinstance(contents, list):
-        return _from_list(path, contents)
+        return _from_list(path, contents, digits)
     values = np.asarray(contents)
     if values.ndim != 1 or values.dtype.kind not in "iubSU":
         is_array = isinstance(contents, np.ndarray)
@@ -139,20 +144,20 @@ def _chosen(path: Path, key: str | None, contents: Any) -> NDArray[Any]:
             f"split {path}: must contain a list of rows, of hashes or a mask, got {got}"
         )
     if values.dtype.kind in "SU":
-        return _from_list(path, values.astype("U").tolist())
+        return _from_list(path, values.astype("U").tolist(), digits)
     return values if values.dtype == np.bool_ else values.astype(np.int64)
 
 
-def _from_list(path: Path, values: list[Any]) -> NDArray[Any]:
+def _from_list(path: Path, values: list[Any], digits: int) -> NDArray[Any]:
     if all(type(value) is int for value in values):
         if any(abs(value) > 2**62 for value in values):
             raise SettingsError(f"split {path}: row {max(values, key=abs)} is out of range")
         return np.array(values, dtype=np.int64)
     for value in values:
         word = value.lower() if isinstance(value, str) else ""
-        if len(word) != 32 or not set(word) <= set("0123456789abcdef"):
+        if len(word) != digits or not set(word) <= set("0123456789abcdef"):
             raise SettingsError(
                 f"split {path}: {quoted(value)} is neither a row (a whole number, like all others) "
-                f"nor a module hash of 32 hex digits"
+                f"nor a hash of {digits} hex digits"
             )
-    return np.array([value.lower() for value in values], dtype="S32")
+    return np.array([value.lower() for value in values], dtype=f"S{digits}")

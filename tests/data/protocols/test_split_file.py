@@ -12,6 +12,8 @@ import pytest
 from pyg_nas.data.protocols.split_file import is_split_file, read_split
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.enumeration import sample_cells
+from pyg_nas.spaces.modules.network_array import NetworkArray
+from tests.spaces.modules.networks import random_network
 
 HASHES = sample_cells(12, 0).hashes()
 ROWS = [7, 2, 9]
@@ -50,6 +52,15 @@ def test_rows_and_hashes(tmp_path: Path, name: str, content: Any, key: str, bom:
     path = write(tmp_path / name, content, bom) + key
     assert is_split_file(path)
     assert read_split(path, HASHES).tolist() == ROWS
+
+
+def test_hashes_of_networks(tmp_path: Path) -> None:
+    graphs = NetworkArray.from_graphs(random_network(5 + seed, seed) for seed in range(12))
+    names = [graphs.hashes[row].decode() for row in ROWS]
+    for path, content in (("a.json", names), ("a.txt", "\n".join(names)), ("a.npz", {"x": names})):
+        assert read_split(write(tmp_path / path, content), graphs.hashes).tolist() == ROWS
+    with pytest.raises(SettingsError, match="nor a hash of 64 hex digits"):
+        read_split(write(tmp_path / "a.json", NAMES), graphs.hashes)
 
 
 def test_a_mask(tmp_path: Path) -> None:
