@@ -27,7 +27,7 @@ from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.networks.regressor import NetworkFeatureVersion, Networks, as_networks
 from pyg_nas.predictors.parameter_rules import LATENCY_RULES
 from pyg_nas.predictors.storage.state import Array, FittedState
-from pyg_nas.predictors.validation import positive_labels
+from pyg_nas.predictors.validation import checked_weights, positive_labels
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.space import NETWORKS
 
@@ -93,6 +93,7 @@ class LatencyRegressor(CellRegressor):
             "errors": Array("float64", ("n",), optional=True),
             "inputs": Array("float32", ("n", "d")),
             "targets": Array("float64", ("n",)),
+            "sample_weights": Array("float64", ("n",), optional=True),
         },
         values={
             "feature_version": NetworkFeatureVersion,
@@ -110,6 +111,7 @@ class LatencyRegressor(CellRegressor):
         y: ArrayLike,
         groups: ArrayLike | None = None,
         others: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> LatencyRegressor:
         """Fit to ``N`` networks.
 
@@ -121,35 +123,43 @@ class LatencyRegressor(CellRegressor):
             others: Their latencies in ``S`` other settings ``[N, S]``, NaN where not measured: on
                 devices of the same kind, or with other versions of the software. The times of
                 operations are learned for all together.
+            sample_weight: Weight of each network ``[N]``; networks of weight 0 are left out.
 
         Raises:
-            SettingsError: If a label is not above 0, groups are not ``[N]``, there are fewer than
-                two of them, others are not ``[N, S]`` or not above 0, or there are fewer than 4 or
-                too many networks.
+            SettingsError: If a label is not above 0, groups or weights are not ``[N]``, there are
+                fewer than two groups, others are not ``[N, S]`` or not above 0, or there are fewer
+                than 4 or too many networks.
             ModelError: If ``X`` contains no networks.
         """
         self.check_parameters()
         networks = as_networks(X)
         labels = positive_labels(y, len(networks))
         elsewhere = other_labels(others, len(networks))
+        listed = np.asarray(networks.hashes if groups is None else groups)
+        if listed.shape != labels.shape:
+            raise SettingsError(f"groups must be [{len(labels)}], got {list(listed.shape)}")
+        weights = checked_weights(sample_weight, len(networks))
+        if weights is not None:
+            kept = np.flatnonzero(weights)
+            networks, labels, listed = networks.select(kept), labels[kept], listed[kept]
+            weights = None if (weights[kept] == 1).all() else weights[kept]
+            elsewhere = None if elsewhere is None else elsewhere[kept]
         if not self.least_cells <= len(networks) <= MOST_TRAINING_CELLS:
             raise SettingsError(
                 f"{self.least_cells} to {MOST_TRAINING_CELLS:,} networks are needed, got "
                 f"{len(networks):,}"
             )
-        work = _Work.of(networks)
-        listed = np.asarray(networks.hashes if groups is None else groups)
+        data = _Measured(_Work.of(networks), labels, listed, elsewhere, weights)
         found = np.empty((3, len(labels)))
-        for unseen in self._folds(listed, len(labels)):
+        for unseen in self._folds(listed):
             part = LatencyRegressor(random_state=self.random_state)
-            rest = None if elsewhere is None else elsewhere[~unseen]
-            part._learn(work.take(~unseen), labels[~unseen], listed[~unseen], rest)
-            found[:, unseen] = part._both_logarithms(work.take(unseen))
-        self.share_ = _best_share(found[0], found[1], labels)
+            part._learn(data.take(~unseen))
+            found[:, unseen] = part._both_logarithms(data.work.take(unseen))
+        self.share_ = _best_share(found[0], found[1], labels, weights)
         mean, std = _joined(found[0], found[1], found[2], self.share_)
         self.scores_ = np.abs(np.log(labels) - mean) / std
         self.errors_ = np.exp(mean) / labels - 1
-        self._learn(work, labels, listed, elsewhere)
+        self._learn(data)
         return self
 
     def predict(self, X: Networks, return_std: bool = False) -> Any:
@@ -187,10 +197,8 @@ class LatencyRegressor(CellRegressor):
             warnings.simplefilter("ignore", UserWarning)
             return conformal_quantile(self.scores_, coverage)
 
-    def _folds(self, listed: NDArray[Any], total: int) -> Iterator[NDArray[np.bool_]]:
+    def _folds(self, listed: NDArray[Any]) -> Iterator[NDArray[np.bool_]]:
         """Yield which networks ``[N]`` are left out."""
-        if listed.shape != (total,):
-            raise SettingsError(f"groups must be [{total}], got {list(listed.shape)}")
         number = np.unique(listed, return_inverse=True)[1]
         count = int(number.max()) + 1
         if count < 2:
@@ -207,25 +215,24 @@ class LatencyRegressor(CellRegressor):
             return np.empty(0), np.empty(0)
         return self._predict_logarithms(_Work.of(networks))
 
-    def _learn(
-        self, work: _Work, labels: Floats, groups: NDArray[Any], others: Floats | None
-    ) -> None:
+    def _learn(self, data: _Measured) -> None:
+        work, labels, weights = data.work, data.labels, data.weights
         self.feature_version_ = NETWORK_FEATURE_VERSION
-        self.weights_ = _fitted_weights(work.costs, labels)
-        self.limits_, self.common_ = _limits(work.costs, labels)
+        self.weights_ = _fitted_weights(work.costs, labels, weights)
+        self.limits_, self.common_ = _limits(work.costs, labels, weights)
         seconds, features = self._explained(work)
         self.targets_ = np.log(labels) - np.log(seconds)
         self.process_ = GaussianProcess(tuple(features.groups), random_state=self.random_state)
-        self.process_.fit_features(NETWORKS, LabelledFeatures(features, self.targets_))
-        self.inputs_ = features.joined()
+        self.process_.fit_features(NETWORKS, LabelledFeatures(features, self.targets_, weights))
+        self.inputs_, self.sample_weights_ = features.joined(), weights
         self._fit_trees()
         self.operations_ = OperationTimes(random_state=self.random_state)
-        self.operations_.fit_operations(work.operations, labels, groups, others)
+        self.operations_.fit_operations(work.operations, labels, data.groups, data.others, weights)
 
     def _fit_trees(self) -> None:
         self.trees_ = ExtraTreesRegressor(
             150, max_features=0.3, min_samples_leaf=2, random_state=self.random_state
-        ).fit(self.inputs_, self.targets_)
+        ).fit(self.inputs_, self.targets_, self.sample_weights_)
 
     def _explained(self, work: _Work) -> tuple[Floats, CellFeatures]:
         within = np.minimum(work.costs, self.limits_)
@@ -284,12 +291,31 @@ class _Work:
         return seconds, CellFeatures(found, np.zeros((len(seconds), 0, 0), dtype=np.float32))
 
 
-def _best_share(by_kinds: Floats, by_operations: Floats, labels: Floats) -> float:
+@dataclass(frozen=True)
+class _Measured:
+    """``N`` measured networks: arguments of :meth:`LatencyRegressor.fit`, without weights of 0."""
+
+    work: _Work
+    labels: Floats
+    groups: NDArray[Any]
+    others: Floats | None
+    weights: Floats | None
+
+    def take(self, rows: NDArray[np.bool_]) -> _Measured:
+        others, weights = (None if v is None else v[rows] for v in (self.others, self.weights))
+        return _Measured(
+            self.work.take(rows), self.labels[rows], self.groups[rows], others, weights
+        )
+
+
+def _best_share(
+    by_kinds: Floats, by_operations: Floats, labels: Floats, weights: Floats | None
+) -> float:
     """Return the share of ``by_operations`` with the smallest mean relative error."""
 
     def error(share: float) -> float:
         mean = (1 - share) * by_kinds + share * by_operations
-        return float(np.abs(labels * np.exp(-mean) - 1).mean())
+        return float(np.average(np.abs(labels * np.exp(-mean) - 1), weights=weights))
 
     return min(_SHARES, key=error)
 
@@ -302,7 +328,7 @@ def _joined(
     return (1 - share) * by_kinds + share * by_operations, np.sqrt(std**2 + apart)
 
 
-def _limits(costs: Floats, labels: Floats) -> tuple[Floats, Floats]:
+def _limits(costs: Floats, labels: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
     """Return the units up to which weights hold, and the weights beyond, ``[c]`` each.
 
     A weight that was fitted to small amounts of work is valid for these amounts alone.
@@ -313,27 +339,28 @@ def _limits(costs: Floats, labels: Floats) -> tuple[Floats, Floats]:
     in_totals = totals.any(axis=0).nonzero()[0]
     limits[in_totals] = np.quantile(costs[:, in_totals], _KNOWN_SHARE, axis=0)
     sums = [costs[:, :-1] @ total for total in totals]
-    joint = _fitted_weights(np.column_stack([*sums, costs[:, -1]]), labels)
+    joint = _fitted_weights(np.column_stack([*sums, costs[:, -1]]), labels, weights)
     common[:-1] = joint[:-1] @ totals
     return limits, common
 
 
-def _fitted_weights(costs: Floats, labels: Floats) -> Floats:
+def _fitted_weights(costs: Floats, labels: Floats, weights: Floats | None) -> Floats:
     """Return weights ``[c]`` of costs ``[N, c]``, none negative, with small relative errors.
 
     Non-negative least squares, reweighted towards least absolute errors of the logarithms.
     """
     relative = costs / labels[:, None]
-    scale = relative.mean(axis=0)
+    scale = np.average(relative, axis=0, weights=weights)
     scale[scale == 0] = np.inf
     relative = relative / scale
-    ridge = _RIDGE * len(labels) ** 0.5 * np.eye(relative.shape[1])
-    importance = np.ones(len(labels))
+    given = np.ones(len(labels)) if weights is None else np.sqrt(weights)
+    ridge = _RIDGE * (given @ given) ** 0.5 * np.eye(relative.shape[1])
+    importance = given
     for _ in range(_REWEIGHTINGS + 1):
-        weights, _ = nnls(
+        found, _ = nnls(
             np.vstack([relative * importance[:, None], ridge]),
             np.concatenate([importance, np.zeros(len(ridge))]),
         )
-        missed = np.abs(np.log(np.maximum(relative @ weights, 1e-6)))
-        importance = 1 / np.sqrt(np.maximum(missed, _LEAST_RESIDUAL))
-    return np.asarray(weights / scale)
+        missed = np.abs(np.log(np.maximum(relative @ found, 1e-6)))
+        importance = given / np.sqrt(np.maximum(missed, _LEAST_RESIDUAL))
+    return np.asarray(found / scale)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from pyg_nas.errors import SettingsError, check_count, quoted
@@ -161,7 +162,7 @@ class _Unmeasured:
 
 
 @dataclass(eq=False, repr=False)
-class NewDeviceRegressor:
+class NewDeviceRegressor(BaseEstimator):  # type: ignore[misc]
     """A Gaussian process whose prior is computed from costs on other devices.
 
     The logarithm of a cost on a new device is the mean over the other devices, an offset, and a

@@ -105,8 +105,9 @@ class OperationTimes(CellRegressor):
         labels: Floats,
         groups: ArrayLike | None = None,
         others: Floats | None = None,
+        weights: Floats | None = None,
     ) -> OperationTimes:
-        """As :meth:`fit`, to the operations of ``N`` networks."""
+        """As :meth:`fit`, to the operations of ``N`` networks, with their weights ``[N]``."""
         self.centre_ = operations.inputs.mean(axis=0)
         deviation = operations.inputs.std(axis=0)
         self.scale_ = np.where(deviation > 1e-6, deviation, 1.0)
@@ -120,11 +121,13 @@ class OperationTimes(CellRegressor):
         inputs = self._inputs(operations)
         rough_times = torch.from_numpy(np.log(operations.bytes).astype(np.float32))
         targets = torch.from_numpy((logarithms - offsets).astype(np.float32))
-        weights = torch.from_numpy(_weights(groups, np.isfinite(logarithms)).astype(np.float32))
+        shares = _shares(groups, np.isfinite(logarithms), weights).astype(np.float32)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state)
             network = _network(operations.inputs.shape[1], len(offsets))
-            _train(network, inputs, rough_times, operations.counts, targets, weights)
+            _train(
+                network, inputs, rough_times, operations.counts, targets, torch.from_numpy(shares)
+            )
         first: Any = network[0]
         last: Any = network[-1]
         with torch.no_grad():  # of operations that no training network has
@@ -249,11 +252,13 @@ def _train(
         cycle.step()
 
 
-def _weights(groups: ArrayLike | None, measured: NDArray[np.bool_]) -> Floats:
+def _shares(
+    groups: ArrayLike | None, measured: NDArray[np.bool_], weights: Floats | None
+) -> Floats:
     """Return the weight of each number ``[N, S]``, of equal sums for all settings, together 1."""
-    weights: Floats = np.ones(len(measured))
+    shares: Floats = np.ones(len(measured)) if weights is None else weights
     if groups is not None:
-        _, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-        weights = np.asarray(sizes[number] ** -0.5, dtype=np.float64)
-    weights = weights[:, None] * measured
-    return np.asarray(weights / weights.sum(axis=0) / measured.shape[1])
+        _, number = np.unique(groups, return_inverse=True)
+        shares = np.asarray(shares * np.bincount(number, shares)[number] ** -0.5)
+    shares = shares[:, None] * measured
+    return np.asarray(shares / shares.sum(axis=0) / measured.shape[1])

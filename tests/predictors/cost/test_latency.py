@@ -50,6 +50,26 @@ def test_intervals_and_deviations_are_those_of_left_out_groups(model: LatencyReg
     assert len(model.scores_) == 70
 
 
+def test_weights_are_those_of_networks(tmp_path: Path) -> None:
+    weights = np.repeat([1.0, 0.0], 45)
+    labels = np.where(weights, LATENCIES, 1e3)
+    others = labels[:, None]
+    left_out = LatencyRegressor().fit(GRAPHS, labels, FAMILIES, others, sample_weight=weights)
+    alone = LatencyRegressor().fit(GRAPHS[:45], labels[:45], FAMILIES[:45], others[:45])
+    np.testing.assert_array_equal(left_out.predict(GRAPHS), alone.predict(GRAPHS))
+    weights[45:] = 1e-3
+    little = LatencyRegressor().fit(GRAPHS, labels, FAMILIES, sample_weight=weights)
+    equal = LatencyRegressor().fit(GRAPHS, labels, FAMILIES)
+    errors = [np.abs(np.log(m.predict(GRAPHS[:45]) / labels[:45])).mean() for m in (little, equal)]
+    assert errors[0] < errors[1] / 3
+    save_model(little, tmp_path)
+    np.testing.assert_allclose(
+        load_model(tmp_path).predict(GRAPHS), little.predict(GRAPHS), rtol=1e-9
+    )
+    with pytest.raises(SettingsError, match="sample_weight must be"):
+        LatencyRegressor().fit(GRAPHS, labels, sample_weight=[1.0, 2.0])
+
+
 def test_errors_are_of_networks_that_were_left_out(model: LatencyRegressor) -> None:
     found = np.abs(model.errors_)
     unseen = np.abs(model.predict(GRAPHS[70:]) / LATENCIES[70:] - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct
 
@@ -29,6 +30,13 @@ def test_ten_measurements_are_enough_where_devices_are_alike() -> None:
     assert np.corrcoef(mean[unseen], target[unseen])[0, 1] > 0.99
     inside = np.abs(mean - target)[unseen] < 3 * std[unseen]
     assert inside.mean() > 0.9
+
+
+def test_scikit_learn_clones_it() -> None:
+    copied = clone(NewDeviceRegressor(trials=30, random_state=3).fit(WORK, COSTS, DEVICES))
+    assert copied.get_params() == {"measured": 10, "trials": 30, "random_state": 3}
+    with pytest.raises(NotFittedError):
+        copied.design(3)
 
 
 def test_the_posterior_is_that_of_scikit_learn() -> None:
