@@ -29,7 +29,7 @@ from pyg_nas.spaces.modules.network_array import NetworkArray
 
 Labels: TypeAlias = "ArrayLike | Mapping[str, float]"
 
-_FORMAT = 4  # part of every processed file's name
+_FORMAT = 5  # part of every processed file's name
 _ARRAYS = tuple(field.name for field in fields(NetworkArray))
 
 

@@ -2,8 +2,8 @@
 
 The function and its arguments are written in one way, whether a module, PyTorch's dispatcher or an
 ONNX file calls it. Where this fails, one network has two hashes. Two networks have one hash if they
-differ only in arguments that :data:`_UNIMPORTANT` lists, such as the side of a padding, or in the
-numbers of constant tensors.
+differ only in arguments that :data:`_UNIMPORTANT` lists, or in numbers that are weights
+(:mod:`pyg_nas.spaces.modules.known_numbers`).
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 
-# Names of one meaning, without underscores; the first is used.
+from pyg_nas.spaces.modules.equal_forms import in_one_form
+
+# Names of one function in lower case, without underscores; the first is used. Functions of logical
+# values and of bits have one name: the types of their inputs and results distinguish them.
 _SYNONYMS = {
     name: names.split()[0]
     for names in (
         "conv convolution",
-        "linear addmm gemm",
+        "linear addmm gemm fusedgemm",
         "matmul mm bmm mv dot",
         "attention scaleddotproductattention",
-        "embedding gather",
         "batchnorm batchnormalization",
         "layernorm layernormalization",
         "groupnorm groupnormalization",
@@ -33,32 +35,45 @@ _SYNONYMS = {
         "avgpool averagepool",
         "adaptiveavgpool globalaveragepool",
         "adaptivemaxpool globalmaxpool",
-        "clamp clip",
+        "clamp clip clampmin clampmax relu6 hardtanh",
         "add radd iadd",
         "mul multiply rmul imul",
         "sub subtract isub",
         "div divide truedivide truediv itruediv",
-        "eq equal",
-        "lt less",
-        "le lessorequal",
-        "gt greater",
-        "ge greaterorequal",
         "floordiv floordivide",
-        "logicaland and",
-        "logicalor or",
-        "logicalnot not invert",
+        "remainder mod",
+        "neg negative",
+        "abs absolute",
+        "eq equal",
+        "ne notequal",
+        "lt less",
+        "le lessorequal lessequal",
+        "gt greater",
+        "ge greaterorequal greaterequal",
+        "and bitwiseand logicaland",
+        "or bitwiseor logicalor",
+        "xor bitwisexor logicalxor",
+        "not bitwisenot logicalnot invert",
+        "max amax",
+        "min amin",
+        "norm linalgvectornorm l2",
+        "repeat tile",
+        "unfold im2col",
+        "fold col2im",
     )
     for name in names.split()
 }
 # Shape and type of the results say what these do.
-_OF_SHAPE = frozenset({"reshape", "cast"})
-_ONE_FUNCTION = _OF_SHAPE | {"split"}
-_NO_TRANSPOSITION = frozenset({"flip", "rot90", "adjoint", "mh", "h", "movedim", "moveaxis"})
-_COMMUTATIVE = frozenset(
-    [("add", ""), ("mul", ""), ("concat", ""), ("output", "")]
-    + [("compare", name) for name in ("eq", "ne", "logicaland", "logicalor")]
-    + [("compare", name) for name in ("maximum", "minimum", "max", "min")]
-)
+_KNOWN_BY_RESULT = frozenset({"reshape", "cast"})
+_ROUNDING = frozenset({"quantizelinear", "dequantizelinear"})
+_ALL_NAMES_MEAN_ONE = _KNOWN_BY_RESULT | {"split"}
+# Functions of the operation ``transpose`` that do not only exchange dimensions.
+_NO_TRANSPOSITION = frozenset({"flip", "rot90", "adjoint", "mh", "h"})
+_COMMUTATIVE = frozenset({"add", "mul", "output", "maximum", "minimum", "eq", "ne"}) | {
+    *("and", "or", "xor")
+}
+# Operators of ONNX, which reduce a tensor in PyTorch.
+_OF_SEVERAL_TENSORS = {"Max": "maximum", "Min": "minimum", "Sum": "add", "Mean": "meanoftensors"}
 # Arguments in an attribute of a vertex.
 _IN_ATTRIBUTE = {
     name: attribute
@@ -70,28 +85,34 @@ _IN_ATTRIBUTE = {
     }.items()
     for name in names.split()
 }
-# Arguments on which only training, memory or the position of a window depends, or that follow from
-# shapes.
+# Arguments on which only training or memory depends, or that follow from shapes.
 _UNIMPORTANT = (
-    "padding pads output_padding auto_pad output_shape ceil_mode storage_order return_indices "
-    "normalized_shape N C HxW inplace out device dtype layout memory_format non_blocking copy "
-    "requires_grad pin_memory generator to momentum cudnn_enable cudnn_enabled transposed "
-    "benchmark deterministic allow_tf32 use_input_stats dropout dropout_p dropout_prob p_dropout "
-    "train need_weights embed_dim_to_check padding_idx max_norm scale_grad_by_freq sparse "
-    "keepdim keepdims output_size output_sizes size sizes scales scale_factor scale_factors "
-    "chunks split_size split_sizes split_size_or_sections sections indices indices_or_sections "
-    "tensor_indices_or_sections num_outputs transB hidden_size training_mode stash_type "
+    "output_padding output_shape ceil_mode storage_order return_indices N C HxW inplace out device "
+    "dtype layout memory_format non_blocking copy requires_grad pin_memory generator momentum "
+    "cudnn_enable cudnn_enabled transposed benchmark deterministic allow_tf32 dropout dropout_p "
+    "dropout_prob p_dropout train need_weights embed_dim_to_check padding_idx max_norm "
+    "scale_grad_by_freq sparse keepdim keepdims output_size hidden_size training_mode stash_type "
     "noop_with_empty_axes saturate input_mean input_var mean var"
 )
 _LEFT_OUT = frozenset(_UNIMPORTANT.split())
-_INDEXED = frozenset({"slice", "scatter"})  # their ``indices`` are no ends of parts
+# The same of one function.
+_FOLLOWING_FROM_SHAPES = {
+    "resize": "size sizes scales scales_h scales_w scales_d scale_factor scale_factors",
+    "split": "chunks split split_size split_sizes split_size_or_sections sections indices "
+    "indices_or_sections tensor_indices_or_sections num_outputs",
+}
 _EACH_DIMENSION = frozenset({"dilation", "kernel_size", "stride"})  # or one number for all
 _RENAMED = {
     "self": "input",
     "data": "input",
+    "data_0": "inputs",
+    "tensors": "inputs",
     "X": "input",
     "A": "input",
     "B": "other",
+    "Y": "other",
+    "exponent": "other",
+    "K": "k",
     "axis": "dim",
     "axes": "dim",
     "dims": "dim",
@@ -100,96 +121,95 @@ _RENAMED = {
     "min_val": "min",
     "max_val": "max",
     "is_training": "training",
+    "negative_slope": "alpha",
+    "ord": "p",
 }
-# Defaults of every function that has such an argument, and those of one operation.
-_COMMON_DEFAULTS: Mapping[str, Any] = {"align_corners": False, "dilation": 1, "training": False}
+# Defaults of every function that has such an argument, and those of one function.
+_COMMON_DEFAULTS: Mapping[str, Any] = {
+    "align_corners": False,
+    "dilation": 1,
+    "padding": 0,
+    "training": False,
+    "use_input_stats": True,
+}
 _DEFAULTS: Mapping[tuple[str, str], Any] = {
-    ("batch_norm", "eps"): 1e-5,
-    ("layer_norm", "eps"): 1e-5,
-    ("group_norm", "eps"): 1e-5,
-    ("instance_norm", "eps"): 1e-5,
+    ("avgpool", "count_include_pad"): True,
+    ("batchnorm", "eps"): 1e-5,
+    ("layernorm", "eps"): 1e-5,
+    ("groupnorm", "eps"): 1e-5,
+    ("instancenorm", "eps"): 1e-5,
+    ("leakyrelu", "alpha"): 0.01,
+    ("norm", "p"): 2,
+    ("pad", "mode"): "constant",
     ("pad", "value"): 0,
 }
-_LIMITS = {"": (0, 6), "hardtanh": (-1, 1)}
 
 
 def function_of(name: str, operation: str) -> str:
-    """Return which function of an operation a name means; empty for the operation itself."""
+    """Return the name of a function by which two are compared.
+
+    Args:
+        name: As PyTorch or ONNX write it.
+        operation: The normalised one.
+    """
+    if name == "gather":  # Gather of ONNX is another function
+        return "gatherelements"
     plain = name.removesuffix("_with_indices").removesuffix("_legit_no_training")
     plain = re.sub("[123]d$", "", plain).strip("_").removeprefix("native_").removeprefix("Reduce")
     plain = plain.replace("_", "").lower()
-    plain = _SYNONYMS.get(plain, plain)
-    if (
-        operation in _ONE_FUNCTION
-        or plain == operation.replace("_", "")
+    if plain not in _ROUNDING and (
+        operation in _ALL_NAMES_MEAN_ONE
         or (operation == "transpose" and plain not in _NO_TRANSPOSITION)
     ):
-        return ""
-    return plain
+        return operation
+    if name in _OF_SEVERAL_TENSORS:
+        return _OF_SEVERAL_TENSORS[name]
+    return _SYNONYMS.get(plain, plain)
 
 
-def is_commutative(operation: str, function: str) -> bool:
-    """Return whether the order of the inputs does not matter.
-
-    Concatenated channels count as equal in any order.
-    """
-    return (operation, function) in _COMMUTATIVE
+def is_commutative(function: str) -> bool:
+    """Return whether the order of the inputs does not matter."""
+    return function in _COMMUTATIVE
 
 
-def settings_of(
+def described(
+    name: str,
     operation: str,
-    function: str,
     arguments: Mapping[str, Any],
-    dimensions: int,
+    shapes: tuple[Sequence[int], Sequence[int]],
     attributes: Collection[str],
-) -> str:
-    """Return a function and those of its arguments that distinguish it, as ``elu alpha=0.5``.
+) -> tuple[str, str]:
+    """Return a function and those of its arguments that distinguish it, as ``alpha=0.5``.
 
     Args:
-        operation: The normalised operation.
-        function: What :func:`function_of` returns.
+        name: As PyTorch or ONNX write it.
+        operation: The normalised one.
         arguments: By name, without those that have their defaults.
-        dimensions: Of the first input, by which negative ones are counted.
+        shapes: Of the first input and the first result.
         attributes: Of the vertex, which have some of the arguments.
     """
+    function = function_of(name, operation)
+    renamed = {
+        _RENAMED.get(key, key): value
+        for key, value in arguments.items()
+        if key not in _LEFT_OUT and not key.startswith("_")
+    }
+    function, important = in_one_form(name, function, renamed, *shapes)
+    following = _FOLLOWING_FROM_SHAPES.get(function, "").split()
     found: dict[str, str] = {}
-    for name, value in ({} if operation in _OF_SHAPE else arguments).items():
-        left_out = name in _LEFT_OUT and not (name == "indices" and operation in _INDEXED)
-        if left_out or name.startswith("_") or _IN_ATTRIBUTE.get(name) in attributes:
+    for key, value in important.items():
+        if value is None or key in following or _IN_ATTRIBUTE.get(key) in attributes:
             continue
-        key = _RENAMED.get(name, name)
-        text = _text(key, value, dimensions)
-        default = _DEFAULTS.get((operation, key), _COMMON_DEFAULTS.get(key, ""))
-        if value is not None and text and text != _text(key, default, 0):
+        text = _text(key, value, len(shapes[0]))
+        default = _DEFAULTS.get((function, key), _COMMON_DEFAULTS.get(key, ""))
+        if text and text != _text(key, default, 0):
             found[key] = text
-    if operation == "relu6":
-        found = dict(zip(("min", "max"), map(str, _LIMITS.get(function, ())), strict=False)) | found
-        function = "clamp"
-    if is_commutative(operation, function):
-        operands = sorted(found.pop(key) for key in ("input", "other") if key in found)
+    if function in _KNOWN_BY_RESULT:  # which one of several results, or which constant
+        found = {key: found[key] for key in ("input", "0") if key in found}
+    if is_commutative(function):
+        operands = sorted(found.pop(key) for key in ("input", "other", "inputs") if key in found)
         found |= {"operands": " ".join(operands)} if operands else {}
-    return " ".join([function, *(f"{key}={found[key]}" for key in sorted(found))]).strip()
-
-
-def permutation(name: str, arguments: Mapping[str, Any], dimensions: int) -> dict[str, Any] | None:
-    """Return the order of dimensions after a transposition, by the names of its arguments."""
-    order = list(range(dimensions))
-    if not dimensions:
-        return None
-    if "dim0" in arguments or "axis0" in arguments:
-        first, second = (
-            arguments.get(f"dim{i}", arguments.get(f"axis{i}", 0)) % dimensions for i in (0, 1)
-        )
-        order[first], order[second] = order[second], order[first]
-    elif "dims" in arguments or "perm" in arguments:
-        order = [i % dimensions for i in arguments.get("dims", arguments.get("perm"))]
-    elif name == "mT" and dimensions > 1:
-        order[-2:] = order[:-3:-1]
-    elif name in ("T", "t", "Transpose"):
-        order.reverse()
-    else:
-        return None
-    return {"dim": order}
+    return function, " ".join(f"{key}={found[key]}" for key in sorted(found))
 
 
 def _text(key: str, value: Any, dimensions: int) -> str:
@@ -210,6 +230,8 @@ def _text(key: str, value: Any, dimensions: int) -> str:
         return f"{value:.6g}"
     if isinstance(value, int) and value < 0 and key.startswith("dim"):
         return str(value + dimensions)
+    if isinstance(value, bool):
+        return str(int(value))
     if isinstance(value, (str, int, complex, type(None), type(Ellipsis))):
         return str(value)
     # An object of the user, whose text may be another one in each process.

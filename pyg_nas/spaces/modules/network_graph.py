@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules.functions import is_commutative
+from pyg_nas.spaces.modules.fused import fused
 from pyg_nas.spaces.modules.moved_bytes import bytes_of_number
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, column
 
@@ -42,10 +43,10 @@ class Vertex:
         macs: Multiply-accumulates of products and convolutions.
         bytes_read: Bytes that it reads (:mod:`pyg_nas.spaces.modules.moved_bytes`).
         bytes_written: Bytes that it writes; 0 if its results are views of its inputs.
-        function: Which of the functions that are this operation, as ``sub``; empty for the
-            operation itself.
-        settings: The function and its other arguments, as ``elu alpha=0.5``
-            (:mod:`pyg_nas.spaces.modules.functions`).
+        function: Which of the functions of this operation it is, as ``sub``, by the name that
+            all sources have in common (:mod:`pyg_nas.spaces.modules.functions`); empty for that
+            of the operation.
+        settings: Its other arguments, as ``alpha=0.5``.
         parameter_ids: Numbers of the parameters that it reads, by which shared ones are found.
     """
 
@@ -71,7 +72,13 @@ class Vertex:
         """Return the attributes by which operations of two networks are compared."""
         return repr(
             (
-                *(self.operation, self.shape, self.dtype, self.kernel, self.stride),
+                *(
+                    self.function or self.operation,
+                    self.shape,
+                    self.dtype,
+                    self.kernel,
+                    self.stride,
+                ),
                 *(self.groups, self.heads, self.weights, self.macs),
                 self.settings,
             )
@@ -165,17 +172,19 @@ class NetworkGraph:
 
         The description of a vertex is computed from its label and from the descriptions of its
         inputs (in order, unless it is commutative) and of its consumers, recursively. The hash is
-        that of all descriptions, and of those of the readers of each shared parameter.
+        that of all descriptions, and of those of the readers of each shared parameter. Vertices
+        that compute one operation count as one (:mod:`pyg_nas.spaces.modules.fused`).
         """
-        before = _descriptions(self.vertices, [v.sources for v in self.vertices], ordered=True)
-        users: list[list[int]] = [[] for _ in self.vertices]
-        for target, vertex in enumerate(self.vertices):
+        vertices = fused(self.vertices)
+        before = _descriptions(vertices, [v.sources for v in vertices], ordered=True)
+        users: list[list[int]] = [[] for _ in vertices]
+        for target, vertex in enumerate(vertices):
             for source in set(vertex.sources):
                 users[source].append(target)
-        after = _descriptions(self.vertices, users, ordered=False)
+        after = _descriptions(vertices, users, ordered=False)
         both = [a + b for a, b in zip(before, after, strict=True)]
         readers: dict[int, list[bytes]] = {}
-        for vertex, description in zip(self.vertices, both, strict=True):
+        for vertex, description in zip(vertices, both, strict=True):
             for number in vertex.parameter_ids:
                 readers.setdefault(number, []).append(description)
         shared = [b"".join(sorted(found)) for found in readers.values() if len(found) > 1]
@@ -238,7 +247,7 @@ def _descriptions(
     for position in order:
         vertex = vertices[position]
         inputs = [digests[other] for other in linked[position]]
-        if not ordered or is_commutative(vertex.operation, vertex.function):
+        if not ordered or is_commutative(vertex.function or vertex.operation):
             inputs.sort()
         text = vertex.label().encode("utf-8", "surrogatepass")
         digests[position] = sha256(b"|".join([text, *inputs])).digest()

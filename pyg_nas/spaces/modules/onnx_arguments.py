@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, NodeProto
-
-_MOST_NUMBERS = 64  # of a constant that is written
+    from onnx import NodeProto
 
 
 class _Schema(NamedTuple):
+    """Of an operator.
+
+    Args:
+        defaults: Of its attributes.
+        inputs: Names.
+        several: Whether the last input may be any number of tensors.
+    """
+
     defaults: Mapping[str, Any]
-    inputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    several: bool = False
 
 
 def operator_arguments(
@@ -42,36 +48,18 @@ def operator_arguments(
         for name, value in attributes.items()
         if not isinstance(value, GraphProto) and value != schema.defaults.get(name)
     }
-    if node.op_type == "AveragePool":  # as in PyTorch, where padding counts
-        counted = found.pop("count_include_pad", 0) or not any(attributes.get("pads", ()))
-        found |= {} if counted else {"count_include_pad": False}
+    if node.op_type == "AveragePool":  # by default it counts in PyTorch
+        found["count_include_pad"] = attributes.get("count_include_pad", 0)
+    several: list[Any] = []
     for position, name in enumerate(node.input):
-        if name:
-            last = len(schema.inputs) - 1
-            key = schema.inputs[position] if position <= last else f"input {position}"
-            found[key] = marked(name)
-    if node.op_type == "Pad":  # not those of a window
-        found["pad"] = found.pop("pads", None)
+        if schema.several and position >= len(schema.inputs) - 1:
+            several.append(marked(name))
+            found[schema.inputs[-1]] = several
+        elif name:
+            known = position < len(schema.inputs)
+            found[schema.inputs[position] if known else f"input {position}"] = marked(name)
     if node.op_type == "Transpose":
         found.setdefault("perm", None)
-    return found
-
-
-def small_constants(graph: GraphProto) -> dict[str, Any]:
-    """Return the numbers of small constants: integers, and single numbers of any type."""
-    from onnx import TensorProto, numpy_helper
-
-    found = {}
-    for tensor in graph.initializer:
-        size = math.prod(tensor.dims)
-        if size > _MOST_NUMBERS or tensor.data_location == TensorProto.EXTERNAL:
-            continue
-        try:
-            array = numpy_helper.to_array(tensor)
-        except (TypeError, ValueError):
-            continue
-        if array.dtype.kind in "iub" or (size == 1 and array.dtype.kind == "f"):
-            found[tensor.name] = array.reshape(-1).tolist() if array.ndim else array.item()
     return found
 
 
@@ -82,10 +70,11 @@ def _schema(operator: str, domain: str, version: int) -> _Schema:
     try:
         schema = defs.get_schema(operator, version, domain)
     except defs.SchemaError:  # of a runtime's own
-        return _Schema({}, ())
+        return _Schema({})
     defaults = {
         name: helper.get_attribute_value(item.default_value)
         for name, item in schema.attributes.items()
         if item.default_value.type
     }
-    return _Schema(defaults, tuple(item.name for item in schema.inputs))
+    several = any(i.option == defs.OpSchema.FormalParameterOption.Variadic for i in schema.inputs)
+    return _Schema(defaults, tuple(item.name for item in schema.inputs), several)

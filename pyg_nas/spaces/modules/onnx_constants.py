@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_nas.spaces.modules.known_numbers import are_weights, known_numbers
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
@@ -72,6 +78,46 @@ def single_number(tensor: TensorProto) -> float | None:
         return float(numpy_helper.to_array(tensor).item())
     except (TypeError, ValueError):  # a text
         return None
+
+
+def known_constants(graph: GraphProto, folder: Path) -> dict[str, Any]:
+    """Return what is known of the numbers of constants that are no weights.
+
+    Args:
+        graph: With the constants.
+        folder: Of the file, in which whole numbers may be in another file.
+    """
+    from onnx import helper, numpy_helper
+
+    found = {}
+    for tensor in graph.initializer:
+        dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        if are_weights(dtype.kind, dtype.itemsize, math.prod(tensor.dims)):
+            continue
+        try:
+            external = tensor.data_location == tensor.EXTERNAL
+            array = _external(tensor, folder) if external else numpy_helper.to_array(tensor)
+        except (OSError, TypeError, ValueError):
+            continue
+        if array is not None:
+            found[tensor.name] = known_numbers(array)
+    return found
+
+
+def _external(tensor: TensorProto, folder: Path) -> NDArray[Any] | None:
+    """Return the numbers of a tensor in a file beside that of the network, None without it."""
+    from onnx import helper
+
+    place = {item.key: item.value for item in tensor.external_data}
+    path = folder / place.get("location", "")
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type).newbyteorder("<")
+    size = math.prod(tensor.dims)
+    if path.parent != folder or path.is_symlink() or not path.is_file():
+        return None
+    offset = int(place.get("offset", 0))
+    if offset < 0 or offset + size * dtype.itemsize > path.stat().st_size:
+        return None
+    return np.fromfile(path, dtype, size, offset=offset).reshape(tuple(tensor.dims))
 
 
 def constant_of(node: NodeProto) -> TensorProto | None:

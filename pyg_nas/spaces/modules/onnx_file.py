@@ -15,11 +15,16 @@ from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS, MOST_RANGE
 from pyg_nas.io.regular_files import read_regular
 from pyg_nas.io.text import counted
-from pyg_nas.spaces.modules.functions import function_of, permutation, settings_of
+from pyg_nas.spaces.modules.functions import described
+from pyg_nas.spaces.modules.known_numbers import unknown_numbers
 from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
-from pyg_nas.spaces.modules.onnx_arguments import operator_arguments, small_constants
-from pyg_nas.spaces.modules.onnx_constants import single_number, without_constant_nodes
+from pyg_nas.spaces.modules.onnx_arguments import operator_arguments
+from pyg_nas.spaces.modules.onnx_constants import (
+    known_constants,
+    single_number,
+    without_constant_nodes,
+)
 from pyg_nas.spaces.modules.onnx_macs import COUNTED, PACKED, multiply_accumulates
 from pyg_nas.spaces.modules.onnx_parameters import (
     IDENTITIES,
@@ -42,7 +47,7 @@ _ATTRIBUTES = ("kernel", "stride", "groups", "heads")
 # Operations whose weights need no name.
 _WITH_WEIGHTS = frozenset(
     {
-        *("conv", "conv_transpose", "linear", "embedding", "recurrent", "attention"),
+        *("conv", "conv_transpose", "linear", "embedding", "recurrent", "attention", "leaky_relu"),
         *("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"),
     }
 )
@@ -64,7 +69,8 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     count, but not their scales.
     Undetermined sizes of inputs, such as the batch, are 1. Of an ``If`` whose condition is a
     constant the branch is taken. A ``Loop`` without multiply-accumulates and weights is one
-    operation. Files with external weights are not opened.
+    operation. External weights are not read. Indices and masks are, for the hash, if they are in
+    a file beside this one.
 
     Raises:
         NetworkError: If the file cannot be read as ONNX, has other control flow, or a shape that
@@ -79,7 +85,7 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     """
     model, stored = _read(path)
     try:
-        builder = _Builder(model, stored)
+        builder = _Builder(model, stored, Path(path).parent)
         for node in model.graph.node:
             with _naming_malformed(_named(node)):
                 builder.add(node)
@@ -198,13 +204,13 @@ def _with_inner(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
 class _Builder:
     """Makes vertices from the nodes of a model, which ONNX stores in topological order."""
 
-    def __init__(self, model: ModelProto, stored: Collection[str]) -> None:
+    def __init__(self, model: ModelProto, stored: Collection[str], folder: Path) -> None:
         from onnx import helper
 
         self.graph = model.graph
         self.vertices: list[Vertex] = []
         self.versions = {one.domain: one.version for one in model.opset_import}
-        self.constants = small_constants(model.graph)
+        self.constants = known_constants(model.graph, folder)
         self.makers: dict[str, tuple[int, ...]] = {"": ()}
         self.numbers: dict[str, int] = {}  # place of a tensor among several results
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -341,21 +347,26 @@ class _Builder:
     ) -> tuple[str, str]:
         """Return the function of a vertex and its settings."""
         named = normalised(node.op_type) != operation  # a product with weights, or their rows
-        function = function_of(operation if named else node.op_type, operation)
-        dimensions = len(self._result(node.input[0])[0]) if node.input else 0
         found = operator_arguments(
             node,
             self.versions.get(node.domain, 1),
             attributes,
             lambda name: self._marked(name, operation),
         )
+        if operation == "linear":  # the shapes of its weights say it
+            found.pop("transB", None)
         if operation == "split":
             found["parts"] = [self._result(name)[0] for name in node.output]
         _, *inner = _with_inner([node])
         found["body"] = [one.op_type for one in inner]
-        if node.op_type == "Transpose":
-            found = permutation(node.op_type, attributes, dimensions) or found
-        return function, settings_of(operation, function, found, dimensions, _ATTRIBUTES)
+        shapes = [self._result(name)[0] for name in (*node.input[:1], node.output[0])]
+        return described(
+            operation if named else node.op_type,
+            operation,
+            found,
+            (shapes[0], shapes[-1]),
+            _ATTRIBUTES,
+        )
 
     def _marked(self, name: str, operation: str) -> Any:
         """Return what is known of a tensor that is read; edges show the others."""
@@ -363,8 +374,9 @@ class _Builder:
             number = self.numbers.get(name, 0)
             return f"#{number}" if number else ""
         if name in self.sizes:
-            return "" if operation in _WITH_WEIGHTS else "parameter"
-        return self.constants.get(name, "constant")
+            weights = f"parameter {self.shapes.get(name, ())}"
+            return "" if operation in _WITH_WEIGHTS else weights
+        return self.constants.get(name, unknown_numbers(self.shapes.get(name, ())))
 
     def _macs(self, node: NodeProto, attributes: dict[str, Any]) -> int:
         if node.op_type not in COUNTED:

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import fields, is_dataclass
+from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch._C._functorch import get_unwrapped, is_functorch_wrapped_tensor
 from torch._ops import HigherOrderOperator
@@ -32,19 +35,21 @@ from torch._subclasses.fake_tensor import (
 )
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.flop_counter import flop_registry
 
 from pyg_nas.errors import NetworkError, one_line
+from pyg_nas.spaces.modules.equal_forms import reordered
 from pyg_nas.spaces.modules.evaluation_mode import evaluation, replace_meta_attributes
-from pyg_nas.spaces.modules.functions import function_of, permutation, settings_of
+from pyg_nas.spaces.modules.functions import described
+from pyg_nas.spaces.modules.known_numbers import are_weights, known_numbers, unknown_numbers
 from pyg_nas.spaces.modules.moved_bytes import bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.prune import kept_positions, selected
 from pyg_nas.spaces.modules.torch_arguments import named_arguments
 from pyg_nas.spaces.modules.vocabulary import normalised
-from pyg_nas.spaces.modules.window import given_argument, window
+from pyg_nas.spaces.modules.window import given_argument, same_padding, window
 
 # The result equals the (first) input in evaluation mode.
 _IDENTITIES = frozenset({"contiguous", "detach", "clone", "alias", "dropout", "requires_grad"})
@@ -57,6 +62,9 @@ _VECTOR_PRODUCTS = {
     torch.ops.aten.vdot: 0,
 }
 _WEIGHTS = ("weight", "bias", "running_mean", "running_var")  # ends of names of arguments
+# Functions whose results are not the same each time.
+_WITHOUT_VALUE = ("rand", "empty", "new_empty", "normal", "bernoulli", "multinomial", "poisson")
+_MOST_COMPUTED = 2**20  # numbers of a constant that the module computes
 _FLEX_ATTENTION = "torch.nn.attention.flex_attention"
 # These do not read the tensor that they change.
 _OVERWRITING = frozenset({"__setitem__", "copy_", "fill_", "zero_"})
@@ -160,6 +168,7 @@ class _Recorder:
         self.sizes: dict[int, int] = {}
         self.parameter_ids: dict[int, int] = {}
         self.constants: set[int] = set()  # vertices that depend on no input and no parameter
+        self.values: dict[int, Tensor] = {}  # id of a tensor that is constant: its numbers
         self.numbers: dict[int, int] = {}  # id of a tensor: its place among several results
         self.path: list[str] = []  # names of the submodules that are running
         # Of the function that is recorded:
@@ -188,6 +197,8 @@ class _Recorder:
                 if id(tensor) in trainable:
                     self.parameter_ids[id(made)] = len(self.sizes)
                     self.weights[id(made)] = self.sizes[id(made)] = tensor.numel()
+                elif not tensor.is_meta:
+                    self.values[id(made)] = tensor
             state[name] = fakes[id(tensor)]
         return state
 
@@ -252,11 +263,16 @@ class _Recorder:
             made = given[:1]
         if not made:
             return
-        sources = tuple(source for tensor in given for source in self._sources(tensor))
+        other, equal_name, ordered = function, name, arguments
+        if (equal := reordered(name, *arguments)) is not None:
+            other, (equal_name, *ordered) = None, equal
+        sources = tuple(source for tensor in _tensors(ordered) for source in self._sources(tensor))
         plain = name.rstrip("_")
         if plain in _IDENTITIES or (plain == "to" and _same_type(given, made)):
             for tensor in made:
                 self._remember(tensor, sources, self.numbers.get(id(given[0]), 0))
+                if id(given[0]) in self.values:
+                    self.values[id(tensor)] = self.values[id(given[0])]
             return
         weights = {id(t): self.sizes[id(t)] for t in given if id(t) in self.sizes}
         results = [tensor for tensor in made if _storage(tensor) not in storages]  # no views
@@ -265,10 +281,11 @@ class _Recorder:
         transposed = name.lstrip("_") == "convolution" and given_argument(
             arguments, 6, "transposed", False
         )  # of the dispatcher, and of torch.jit.trace with a line before its name
-        meant = "conv_transpose" if transposed else name
-        operation = normalised(meant)
+        operation = "conv_transpose" if transposed else normalised(name)
         attributes = window(plain.lstrip("_"), arguments, given)
-        called, settings = self._settings(function, meant, arguments, given, made, attributes)
+        called, settings = self._settings(
+            other, operation if transposed else equal_name, operation, ordered, made, attributes
+        )
         vertex = Vertex(
             operation,
             f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
@@ -287,6 +304,8 @@ class _Recorder:
             parameter_ids=tuple(self.parameter_ids[key] for key in weights),
         )
         self._add(vertex, *made)
+        if len(self.vertices) - 1 in self.constants and not changed:
+            self._compute(function, name, arguments, made)
         for tensor in changed:
             self.writers[_storage(tensor)] = (len(self.vertices) - 1,)
 
@@ -294,26 +313,21 @@ class _Recorder:
         self,
         function: Any,
         name: str,
+        operation: str,
         arguments: Any,
-        given: list[Tensor],
         made: list[Tensor],
-        attributes: Collection[str],
+        attributes: Mapping[str, Any],
     ) -> tuple[str, str]:
         """Return the function of a vertex and its settings, without those in ``attributes``."""
-        operation = normalised(name)
         found = named_arguments(function, name, arguments)
-        if name == "interpolate":
-            name = f"upsample_{found.pop('mode', 'nearest')}"
-        if operation == "split":
+        if "split" in name or operation == "split":
             found["parts"] = [tuple(tensor.shape) for tensor in made]
-        dimensions = given[0].dim() if given else 0
-        called = function_of(name, operation)
-        if operation == "add" and not called and "alpha" in found:
-            called = "scaled"  # the second one is: their order matters
-        if operation == "transpose" and not called:
-            found = permutation(name, found, dimensions) or found
+        if found.get("padding") == "same":
+            found["pads"] = same_padding(attributes["kernel"], found.get("dilation", 1))
         marked = {key: self._marked(key, value) for key, value in found.items()}
-        return called, settings_of(operation, called, marked, dimensions, attributes)
+        given = _tensors(arguments)
+        shapes = tuple(given[0].shape) if given else (), tuple(made[0].shape)
+        return described(name, operation, marked, shapes, attributes)
 
     def _marked(self, name: str, value: Any) -> Any:
         """Return an argument with names of tensors in place of them; edges show the others."""
@@ -326,11 +340,38 @@ class _Recorder:
         if not self.constants.issuperset(sources):
             number = self.numbers.get(id(tensor), 0)
             return f"#{number}" if number else ""
-        if sources:
-            return f"constant {self.vertices[sources[0]].settings}"
-        if name.endswith(_WEIGHTS):
+        if not sources and name.endswith(_WEIGHTS):
             return ""
-        return "parameter" if id(tensor) in self.sizes else "constant"
+        if id(tensor) in self.sizes:
+            return f"parameter {tuple(tensor.shape)}"
+        numbers = self.values.get(id(tensor), tensor)
+        array = None if isinstance(numbers, FakeTensor) else _array(numbers, whole=bool(sources))
+        if array is not None:
+            return known_numbers(array)
+        unknown = unknown_numbers(tuple(tensor.shape))
+        made = "".join(self.vertices[source].label() for source in sources)
+        return f"{unknown} {sha256(made.encode()).hexdigest()[:16]}" if made else unknown
+
+    def _compute(self, function: Any, name: str, arguments: Any, made: list[Tensor]) -> None:
+        """Compute the numbers of a constant, if those that it is computed from are known."""
+        if (
+            name.startswith(_WITHOUT_VALUE)
+            or sum(tensor.numel() for tensor in made) > _MOST_COMPUTED
+        ):
+            return
+
+        def value(item: Any) -> Any:
+            return self.values[id(item)] if isinstance(item, FakeTensor) else item
+
+        positional, named = arguments
+        try:
+            with _disable_current_modes():
+                result = function(*tree_map(value, positional), **tree_map(value, named))
+        except Exception:  # an unknown one, or a function of fake tensors alone
+            return
+        self.values.update(
+            (id(fake), real) for fake, real in zip(made, _tensors(result), strict=False)
+        )
 
     def _uncounted_macs(self, name: str, operation: str, given: list[Tensor]) -> int:
         """Multiply-accumulates of fused kernels: each position times each matrix, once.
@@ -388,7 +429,7 @@ class _Recorder:
                 f"{name} must return a tensor that depends on its inputs or parameters, got a "
                 f"{type(result).__name__}"
             )
-        results = " ".join(sorted(filter(None, (self._marked("", tensor) for tensor in made))))
+        results = " ".join(sorted(filter(None, (str(self._marked("", one)) for one in made))))
         self.vertices.append(
             Vertex("output", "output", sources, *_shape_and_dtype(made[0]), settings=results)
         )
@@ -526,6 +567,29 @@ def _distinct(tensors: list[Tensor]) -> list[Tensor]:
 
 def _bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
+
+
+def _array(tensor: Tensor, *, whole: bool) -> NDArray[Any] | None:
+    """Return the numbers of a tensor, None if they count as weights or are not in memory.
+
+    Args:
+        whole: Whether floating-point numbers count as whole ones if they are.
+    """
+    if tensor.is_meta or tensor.is_quantized or tensor.is_complex():
+        return None
+    if tensor.layout != torch.strided:
+        return None
+    with _disable_current_modes():
+        numbers = tensor.detach().cpu()
+        if not tensor.is_floating_point():
+            array = np.asarray(numbers.numpy())
+        elif tensor.numel() == 1:
+            return np.asarray(numbers.double().numpy())
+        elif whole and bool((numbers == numbers.long()).all()):
+            array = np.asarray(numbers.long().numpy())
+        else:
+            return None
+    return None if are_weights(array.dtype.kind, array.dtype.itemsize, array.size) else array
 
 
 def _storage(tensor: Tensor) -> int:

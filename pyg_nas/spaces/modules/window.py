@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -42,6 +43,13 @@ def window(name: str, arguments: Any, given: list[Tensor]) -> dict[str, Any]:
     if name == "multi_head_attention_forward":
         return {"heads": int(argument(4, "num_heads", 1))}
     return {}
+
+
+def same_padding(kernel: Sequence[int], dilation: int | Sequence[int]) -> list[int]:
+    """Return the padding ``same`` before each dimension, then that after each."""
+    steps = dilation if isinstance(dilation, Sequence) else [dilation] * len(kernel)
+    totals = [step * (size - 1) for size, step in zip(kernel, steps, strict=True)]
+    return [*(total // 2 for total in totals), *(total - total // 2 for total in totals)]
 
 
 def given_argument(arguments: Any, position: int, key: str, default: Any) -> Any:

@@ -99,3 +99,62 @@ def test_branches_with_the_same_names_are_kept_apart(tmp_path: Path) -> None:
     graph = graph_of_onnx(write(tmp_path / "net.onnx", nodes, {}, {"x": [2], "y": [2]}))
     assert graph.operations == ("input", "tanh", "relu", "sigmoid", "relu", "add", "output")
     assert graph.vertices[5].sources == (2, 4)
+
+
+def _permutation(path: Path, numbers: np.ndarray) -> Path:
+    node = helper.make_node("Gather", ["x", "order"], ["y"], axis=1)
+    return write(path, [node], {"order": numbers}, {"x": [1, 128]})
+
+
+def test_all_numbers_of_an_index_are_in_the_hash(tmp_path: Path) -> None:
+    order = np.arange(128)
+    swapped = order.copy()
+    swapped[126:] = 127, 126
+    first = graph_of_onnx(_permutation(tmp_path / "a.onnx", order)).hash
+    assert graph_of_onnx(_permutation(tmp_path / "b.onnx", swapped)).hash != first
+    assert graph_of_onnx(_permutation(tmp_path / "c.onnx", order.astype(np.int32))).hash == first
+
+
+def test_an_index_in_another_file_is_read_from_beside_the_network_alone(tmp_path: Path) -> None:
+    hashes = []
+    order = np.arange(128)
+    inside = graph_of_onnx(_permutation(tmp_path / "inside.onnx", order)).hash
+    for number, numbers in enumerate((order, order[::-1])):
+        path = _permutation(tmp_path / f"{number}.onnx", numbers)
+        file = f"{number}.data"
+        onnx.save(
+            onnx.load(path), path, save_as_external_data=True, location=file, size_threshold=0
+        )
+        hashes.append(graph_of_onnx(path).hash)
+    assert hashes[0] == inside
+    assert hashes[1] != inside
+    unknown = []
+    for location in ("missing", "../outside", "short", str(tmp_path / "0.data"), ".."):
+        model = onnx.load(tmp_path / "0.onnx", load_external_data=False)
+        model.graph.initializer[0].external_data[0].value = location
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        (tmp_path / "outside").write_bytes((tmp_path / "0.data").read_bytes())
+        onnx.save(model, tmp_path / "folder" / "n.onnx")
+        (tmp_path / "folder" / "short").write_bytes(b"1234")
+        unknown.append(graph_of_onnx(tmp_path / "folder" / "n.onnx").hash)
+    assert len(set(unknown)) == 1
+    assert unknown[0] not in hashes
+
+
+def test_rounded_weights_are_not_in_the_hash(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "scale"], ["d"]),
+        helper.make_node("MatMul", ["x", "d"], ["y"]),
+    ]
+    hashes = {
+        graph_of_onnx(
+            write(
+                tmp_path / "n.onnx",
+                nodes,
+                {"w": np.full((4, 40), value, np.int8), "scale": np.array(0.5, np.float32)},
+                {"x": [2, 4]},
+            )
+        ).hash
+        for value in (1, 2)
+    }
+    assert len(hashes) == 1

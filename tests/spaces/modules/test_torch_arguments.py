@@ -14,6 +14,10 @@ from pyg_nas.spaces.modules.torch_arguments import named_arguments
 X = torch.zeros(2, 3)
 
 
+def _by_name(*, x: int, y: int = 2) -> int:
+    return x + y
+
+
 @pytest.mark.parametrize(
     ("function", "name", "given", "expected"),
     [
@@ -35,16 +39,26 @@ X = torch.zeros(2, 3)
             Tensor.__getitem__,
             "__getitem__",
             ((X, (0, slice(None))), {}),
-            {"index": [0], "value": []},
+            {"index": [0, slice(None)], "value": ()},
         ),
         (torch.einsum, "einsum", (("ab->b", X), {}), {"equation": "ab->b"}),
+        (Tensor.amax, "amax", ((X, 1), {}), {"dim": 1}),
+        (Tensor.std, "std", ((X, 1), {}), {"dim": 1}),
+        (Tensor.std, "std", ((X, False), {}), {"unbiased": False}),
+        (Tensor.std, "std", ((X, 1), {"unbiased": False}), {"dim": 1, "unbiased": False}),
+        (torch.roll, "roll", ((X, 1, 1), {}), {"shifts": 1, "dims": 1}),
+        (torch.full, "full", (((2,), 3.0), {}), {"size": (2,), "fill_value": 3.0}),
+        (_by_name, "by_name", ((), {"x": 1, "y": 2}), {"x": 1}),
+        (_by_name, "by_name", ((3,), {}), {"0": 3}),
+        (None, "clamp_min", ((X, 1), {}), {"min": 1}),
     ],
 )
 def test_arguments_that_are_no_defaults(
     function: Any, name: str, given: Any, expected: dict[str, Any]
 ) -> None:
     found = named_arguments(function, name, given)
-    assert {k: v for k, v in found.items() if not isinstance(v, Tensor)} == expected
+    given = {k: v for k, v in found.items() if not isinstance(v, (Tensor, list)) or k == "index"}
+    assert {k: v for k, v in given.items() if v is not None} == expected
 
 
 def test_a_function_of_an_unknown_signature_has_positions() -> None:

@@ -1,0 +1,90 @@
+"""Operations as a hash sees them: without those that change nothing, or that exporters divide.
+
+ONNX exporters write a linear layer as a product and a sum, SiLU as a product with a sigmoid,
+``c / x`` as a power and a product, and ``!=`` as the negation of ``==``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyg_nas.spaces.modules.network_graph import Vertex
+
+# Functions and settings that leave their input as it is, if shape and type stay.
+_NEUTRAL = frozenset(
+    {
+        *(("mul", "operands=1"), ("add", "operands=0"), ("sub", "other=0")),
+        *(("div", "other=1"), ("pow", "other=1"), ("reshape", ""), ("cast", "")),
+    }
+)
+_ONE_OPERAND = "operands="
+
+
+def fused(vertices: Sequence[Vertex]) -> list[Vertex]:
+    """Return the vertices without neutral ones, with those that are one operation fused."""
+    kept: list[Vertex | None] = []
+    place: list[int] = []  # of the vertex that has the result of each one
+    for vertex in vertices:
+        moved = replace(vertex, sources=tuple(place[source] for source in vertex.sources))
+        if _is_neutral(moved, kept):
+            place.append(moved.sources[0])
+        else:
+            place.append(len(kept))
+            kept.append(moved)
+    readers = [0] * len(kept)
+    for source in (source for vertex in kept if vertex for source in vertex.sources):
+        readers[source] += 1
+    for position, second in enumerate(kept):
+        for source in second.sources if second else ():
+            first = kept[source]
+            if second and first and readers[source] == 1 and (one := _one_of_two(first, second)):
+                kept[position], kept[source] = one, None
+                break
+    numbers = [position for position, vertex in enumerate(kept) if vertex is not None]
+    place = [0] * len(kept)
+    for new, old in enumerate(numbers):
+        place[old] = new
+    return [
+        replace(vertex, sources=tuple(place[source] for source in vertex.sources))
+        for vertex in kept
+        if vertex is not None
+    ]
+
+
+def _function(vertex: Vertex) -> str:
+    return vertex.function or vertex.operation
+
+
+def _is_neutral(vertex: Vertex, earlier: Sequence[Vertex | None]) -> bool:
+    if len(vertex.sources) != 1 or (_function(vertex), vertex.settings) not in _NEUTRAL:
+        return False
+    source = earlier[vertex.sources[0]]
+    return source is not None and (source.shape, source.dtype) == (vertex.shape, vertex.dtype)
+
+
+def _one_of_two(first: Vertex, second: Vertex) -> Vertex | None:
+    """Return the operation that two are, the second one of which alone reads the first."""
+    names = _function(first), _function(second)
+    alone = len(second.sources) == 1
+    bias = f"{_ONE_OPERAND}parameter ({first.shape[-1] if first.shape else 0},)"
+    if names == ("linear", "add") and second.settings == bias and first.shape == second.shape:
+        return replace(
+            first,
+            weights=first.weights + second.weights,
+            parameter_ids=first.parameter_ids + second.parameter_ids,
+        )
+    both_read = len(second.sources) == 2 and first.sources[:1] in (
+        second.sources[:1],
+        second.sources[1:],
+    )
+    if names == ("sigmoid", "mul") and both_read and not first.settings + second.settings:
+        return replace(second, function="silu", sources=first.sources)
+    factor = second.settings.removeprefix(_ONE_OPERAND)
+    if names == ("pow", "mul") and alone and first.settings == "other=-1" and factor:
+        return replace(second, function="div", settings=f"input={factor}", sources=first.sources)
+    if names == ("eq", "not") and alone:
+        return replace(second, function="ne", settings=first.settings, sources=first.sources)
+    return None
