@@ -212,5 +212,10 @@ class NetworkRegressor(CellRegressor):
 def _own_labels(X: Networks) -> NDArray[np.float64]:
     if not isinstance(X, NetworkDataset) or "y" not in X._data:
         raise SettingsError("y is missing: X has no labels of its own")
-    labels: NDArray[np.float64] = X._data["y"].numpy()[np.array(X.indices(), dtype=int)]
-    return labels.astype(np.float64)
+    labels = X._data["y"].numpy(force=True)
+    if labels.shape != X._data["row"].shape:
+        raise SettingsError(
+            f"the labels of a dataset must be one number per network, its y has the shape "
+            f"{list(labels.shape)} for {len(X._data['row'])} networks"
+        )
+    return np.asarray(labels[np.array(X.indices(), dtype=int)], dtype=np.float64)

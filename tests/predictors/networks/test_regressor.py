@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import kendalltau
 from sklearn.ensemble import BaggingRegressor, StackingRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from torch_geometric.data import Data
 
 from pyg_nas.data.networks.dataset import NetworkDataset
 from pyg_nas.data.networks.table import NetworkTable
@@ -48,6 +50,17 @@ def test_a_dataset_brings_its_labels(method: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(predicted, wanted, rtol=1e-6)
     part = NetworkRegressor(method).fit(dataset[:60]).predict(as_networks(GRAPHS[60:]))
     np.testing.assert_allclose(part, wanted, rtol=1e-6)
+
+
+def two_labels(graph: Data) -> Data:
+    graph.y = torch.cat([graph.y, -graph.y])
+    return graph
+
+
+def test_several_labels_of_a_network_are_refused(tmp_path: Path) -> None:
+    dataset = NetworkDataset(tmp_path, GRAPHS[:9], LABELS[:9], pre_transform=two_labels)
+    with pytest.raises(SettingsError, match=r"y has the shape \[18\] for 9 networks"):
+        NetworkRegressor().fit(dataset[:5])
 
 
 @pytest.mark.parametrize("method", ["gp", "random-forest"])
