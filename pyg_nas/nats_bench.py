@@ -15,6 +15,7 @@ are errors. Draws among runs come from Python's :mod:`random`, as in the officia
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,12 @@ _CIFAR10 = ("cifar10-valid", "cifar10")
 # What a table of CIFAR-10 has for the other one of its two data sets.
 _OF_OTHER = {"cifar10-valid": "test_accuracy", "cifar10": "validation_accuracy"}
 _LABELS = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
+_ACCURACY_ON = {
+    "train": "train-accuracy",
+    "x-valid": "valid-accuracy",
+    "x-test": "test-accuracy",
+    "ori-test": "test-accuracy",
+}
 _IMAGE_SIDES = {"ImageNet16-120": 16}
 _INFO_KEYS = {
     "train_accuracy": "train-accuracy",
@@ -248,6 +255,49 @@ class NATStopology:
         if table is not None and row is not None and "latency" in table.targets:
             info["latency"] = float(table.targets["latency"][row])
         return info
+
+    def find_best(
+        self,
+        dataset: str,
+        metric_on_set: str,
+        FLOP_max: float | None = None,
+        Param_max: float | None = None,
+        hp: str | int = "12",
+    ) -> tuple[int, float | None]:
+        """Return the index of the highest mean accuracy, and this in percent; -1 and None without.
+
+        Args:
+            dataset: Name of the data set.
+            metric_on_set: ``train``, ``x-valid``, or the test images: ``ori-test`` of CIFAR-10,
+                ``x-test`` of the others.
+            FLOP_max: Most millions of multiply-accumulates.
+            Param_max: Most millions of parameters.
+            hp: Epochs of training, 12 or 200.
+
+        Raises:
+            NotMeasuredError: If the tables lack the data set, these images or the epochs.
+        """
+        other_test = "x-test" if _dataset(dataset) in _CIFAR10 else "ori-test"
+        sets = [name for name in _ACCURACY_ON if name != other_test]
+        if metric_on_set not in sets:
+            raise NotMeasuredError(
+                f"the tables have no {metric_on_set!r} of {dataset}, only {', '.join(sets)}"
+            )
+        best, highest = -1, None
+        for index in sorted(self._rows.get(dataset, ())) or self.evaluated_indexes:
+            if np.isnan(self._runs(index, dataset, None, hp)).all():
+                continue
+            if FLOP_max is not None or Param_max is not None:
+                cost = self.get_cost_info(index, dataset)
+                if cost["flops"] > (math.inf if FLOP_max is None else FLOP_max):
+                    continue
+                if cost["params"] > (math.inf if Param_max is None else Param_max):
+                    continue
+            info = self.get_more_info(index, dataset, hp=hp, is_random=False)
+            accuracy = info.get(_ACCURACY_ON[metric_on_set])
+            if accuracy is not None and (highest is None or accuracy > highest):
+                best, highest = index, accuracy
+        return best, highest
 
     def simulate_train_eval(
         self,

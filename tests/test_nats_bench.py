@@ -135,6 +135,23 @@ def test_costs_are_those_of_the_official_networks(api: nats_bench.NATStopology) 
     assert "valid-accuracy 91.00" in api.query_by_arch(TEXTS[3], hp="200")
 
 
+def test_the_best_is_the_highest_mean(api: nats_bench.NATStopology) -> None:
+    assert api.find_best("cifar10-valid", "x-valid", hp="200") == (3, pytest.approx(91))
+    assert api.find_best("cifar10", "ori-test", hp=200) == (3, pytest.approx(94))
+    assert api.find_best("cifar10-valid", "x-valid") == (3, pytest.approx(50))
+    costs = [api.get_cost_info(index, "cifar10") for index in (3, 8)]
+    small = int(np.argmin([cost["params"] for cost in costs]))
+    least = costs[small]["params"], costs[small]["flops"]
+    found = api.find_best("cifar10", "ori-test", Param_max=least[0], hp="200")
+    assert found[0] == (3, 8)[small]
+    assert api.find_best("cifar10", "ori-test", FLOP_max=least[1] / 2, hp="200") == (-1, None)
+    assert api.find_best("cifar10", "x-valid", hp="200") == (-1, None)  # of the other data set
+    with pytest.raises(NotMeasuredError, match="no 'x-test' of cifar10, only train, x-valid, ori"):
+        api.find_best("cifar10", "x-test")
+    with pytest.raises(NotMeasuredError, match="not of cifar100"):
+        api.find_best("cifar100", "x-test")
+
+
 def test_simulated_training_adds_up_its_time(api: nats_bench.NATStopology) -> None:
     accuracy, nothing, seconds, total = api.simulate_train_eval(8, "cifar10", hp="200")
     assert (accuracy, nothing, seconds, total) == (pytest.approx(80), None, 200.0, 200.0)
