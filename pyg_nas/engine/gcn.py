@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.engine.dropout import DropoutMasks, mask_shapes
 from pyg_nas.engine.gcn_config import TrainingConfig, TrainingTask, adam, batch_loss, draw_batches
 from pyg_nas.engine.paths import use_compiled
@@ -64,7 +65,7 @@ def _epochs(task: TrainingTask) -> Iterator[Tensor]:
 def torch_epochs(task: TrainingTask) -> Iterator[Tensor]:
     """Train by torch on any device; yield the members' mean loss ``[M]`` after each epoch."""
     members, cells, targets, weights, config, seeds = task
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    generators = [seeded_generator(seed) for seed in seeds]
     network = DenseGCN(members)
     batch = min(config.batch_size, targets.numel())
     shapes = mask_shapes(members[0], batch, cells.x.size(1))
@@ -115,7 +116,7 @@ def train_sparse(
     """
     device = targets.device
     optimizer, scheduler = adam(member.parameters(), config)
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded_generator(seed)
     batch_size = min(config.batch_size, targets.numel())
     shapes = mask_shapes(member, batch_size, real.size(1))
     masks = DropoutMasks([generator], shapes, member.dropout, device)

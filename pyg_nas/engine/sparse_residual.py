@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.engine.residual import ResidualTrainingConfig, optimizer_of, take_step
 from pyg_nas.nn.residual_gnn import ResidualGNN, mask_shapes
@@ -65,8 +66,8 @@ def train_sparse_residual(
         progress: Called after each epoch.
     """
     device = network.embed.device
-    shuffler = torch.Generator().manual_seed(seed)
-    generator = torch.Generator(device).manual_seed(seed)
+    shuffler = seeded_generator(seed)
+    generator = seeded_generator(seed, device)
     size = min(config.batch_size, len(targets))
     steps = len(targets) // size
     optimizer = optimizer_of(network, config)

@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
 
+import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pyg_nas.errors import PygNasError, SettingsError, listed, quoted
@@ -22,7 +23,9 @@ class Rule(str):
 
 
 def check_fields(record: Any, what: str = "") -> None:
-    """Check every field of a dataclass against its annotated type, without conversions.
+    """Check every field of a dataclass against its annotated type.
+
+    Scalars of NumPy become numbers of Python, as JSON needs them. Nothing else is converted.
 
     Args:
         record: The dataclass, in its ``__post_init__``; a field is ``Annotated[type, Rule(...)]``.
@@ -35,6 +38,9 @@ def check_fields(record: Any, what: str = "") -> None:
     kind: Any = type(record)
     for name, (adapter, rule) in _adapters(kind).items():
         value = getattr(record, name)
+        if isinstance(value, np.generic):
+            value = value.item()
+            object.__setattr__(record, name, value)  # the dataclass is frozen
         try:
             adapter.validate_python(value)
         except ValidationError as error:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import missing_network
@@ -102,7 +103,7 @@ def sized_network(cell: Cell, size: NetworkSize) -> tuple[ImageNetwork, Tensor]:
         MeasureError: If the cell has no network.
     """
     network = build_members(cell, size, 0.9, 1)
-    network.initialize([torch.Generator().manual_seed(0)])
+    network.initialize([seeded_generator(0)])
     channels = size.image_channels
     unit = Normalization(np.zeros(channels, np.float32), np.ones(channels, np.float32))
     return ImageNetwork(unit, network), torch.zeros(1, channels, *size.image_size)
@@ -140,7 +141,7 @@ def build_network(cell: Cell, task: Task | str | os.PathLike[str], seed: int = 0
     task = task if isinstance(task, Task) else get_task(task)
     task.check_cells(CellArray.from_cells([cell]))
     network = build_members(cell, task.network_size, task.settings.batch_norm_momentum, 1)
-    network.initialize([torch.Generator().manual_seed(seed)])
+    network.initialize([seeded_generator(seed)])
     return image_network(task, network)
 
 

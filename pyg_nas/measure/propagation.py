@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.measure.network import draw_official_network
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def propagation(cell: Cell, seed: int) -> NDArray[np.float64]:
     Raises:
         MeasureError: If cells of its space have no such network.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded_generator(seed)
     network, size = draw_official_network(cell, generator)
     shape = (BATCH_SIZE, size.image_channels, *size.image_size)
     states = torch.randn(shape, generator=generator)[None].permute(1, 3, 4, 0, 2)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.measure.network import draw_official_network
 from pyg_nas.spaces.grouped_layers import (
     BATCH_NORM_EPSILON,
@@ -62,7 +63,7 @@ def weight_information(cell: Cell, seed: int) -> NDArray[np.float64]:
     Raises:
         MeasureError: If cells of its space have no such network.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded_generator(seed)
     network, size = draw_official_network(cell, generator)
     network.requires_grad_(False)
     height, width = size.image_size

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.errors import MeasureError
 from pyg_nas.graphs.cell_network import NetworkSize
 
@@ -69,7 +70,7 @@ def zero_cost_numbers(cell: Cell, seed: int) -> NDArray[np.float64]:
     builder = cell.space.support.network
     if builder is None:
         raise MeasureError(f"cells of space {cell.space.name!r} have no network")
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded_generator(seed)
     network: Any = builder.build(cell, SIZE)
     network.initialize([generator])
     images = natural_images(generator).requires_grad_()

@@ -79,10 +79,11 @@ class Candidate:
         space = self.cell.space
         if space.support.network is None:
             raise SettingsError(missing_network(space))
-        import torch
         from torch import nn
 
+        from pyg_nas.compute.generators import seeded_generator
+
         network: Any = space.support.network.build(self.cell, size)
-        network.initialize([torch.Generator().manual_seed(seed)])
+        network.initialize([seeded_generator(seed)])
         # It trains several networks side by side: [1, B, C, H, W] to [1, B, labels].
         return nn.Sequential(nn.Unflatten(0, (1, -1)), network, nn.Flatten(0, 1))

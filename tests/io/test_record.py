@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 from pydantic import PositiveInt
 
@@ -25,6 +27,15 @@ class Size:
 def test_values_are_kept_as_they_are() -> None:
     assert record_from_dict(Size, {"width": 3, "scale": 2}, "a size") == Size(3, 2)
     assert type(Size(3, 2).scale) is int
+
+
+def test_scalars_of_numpy_become_numbers_that_json_has() -> None:
+    size = Size(np.int64(3), np.float32(0.5), np.str_("y"))
+    assert json.loads(json.dumps(asdict(size))) == {"width": 3, "scale": 0.5, "name": "y"}
+    with pytest.raises(SettingsError, match="size width 0 must be a whole number >= 1"):
+        Size(np.int64(0))
+    with pytest.raises(SettingsError, match="size width True must be"):
+        Size(np.True_)
 
 
 @pytest.mark.parametrize(

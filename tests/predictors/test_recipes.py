@@ -31,6 +31,7 @@ from pyg_nas.predictors.recipes import (
     resumed_recipe,
     settings_of,
 )
+from pyg_nas.predictors.storage.folder import load_model, save_model
 from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.spaces.modules import NetworkArray, graph_of
 
@@ -55,6 +56,29 @@ def test_every_recipe_trains_saves_and_loads(
     np.testing.assert_allclose(
         loaded.estimator.predict(cells), trained.estimator.predict(cells), atol=1e-7
     )
+
+
+@pytest.mark.parametrize("recipe", ["best", "paper", "two-stage", "latency", "networks"])
+def test_numbers_of_numpy_are_those_of_python(
+    recipe: str, small_table: Table, tmp_path: Path
+) -> None:
+    if recipe in (NETWORK_RECIPE, LATENCY_RECIPE):
+        graphs = [graph_of(nn.Linear(4, n), torch.zeros(1, 4)) for n in range(1, 13)]
+        data: Any = NetworkArray.from_graphs(graphs)
+    else:
+        data = small_table.cells[:40]
+    labels = np.linspace(0.8, 0.95, len(data))
+    predictions = []
+    for seed, number in ((3, int), (np.int64(3), np.int32)):
+        made = make_estimator(recipe, seed=seed)  # type: ignore[arg-type]
+        small = {
+            name: number(8 if name.endswith("hidden") else 2)
+            for name, value in made.get_params().items()
+            if name.endswith(("epochs", "hidden")) and isinstance(value, int | None)
+        }
+        save_model(made.set_params(**small).fit(data, labels), tmp_path / str(number))
+        predictions.append(load_model(tmp_path / str(number)).predict(data))
+    np.testing.assert_array_equal(*predictions)
 
 
 def test_the_task_of_version_0_1_is_taken_without_effect() -> None:

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.data.separate import separate
 from torch_geometric.utils import cumsum
 
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.errors import check_count
 
 _BLOCK_GRAPHS = 4_096  # gathered together; more would not fit into the processor's cache
@@ -61,8 +63,8 @@ class CollatedLoader:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.drop_last = drop_last
-        if isinstance(generator, int):
-            generator = torch.Generator().manual_seed(generator)
+        if isinstance(generator, (int, np.integer)):
+            generator = seeded_generator(generator)
         self.generator = generator
         if isinstance(dataset, tuple):
             data, slices = dataset

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_nas.compute.blas import rows_per_product
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.compute.splitmix import FIRST, GOLDEN, SECOND
 from pyg_nas.compute.threads import single_threaded_pool
@@ -106,7 +107,7 @@ class _Member:
 
     def __init__(self, network: GCN, task: TrainingTask, cells: _Cells, seed: int) -> None:
         self._network, self._task, self._cells = network, task, cells
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = seeded_generator(seed)
         self._key = draw_key(self._generator)
         with torch.no_grad():
             parts = [joined_weights(conv) for conv in network.convs]

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils._pytree import tree_map_only
 
 from pyg_nas.compute.exported import check_onnx
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.data.networks.sources import arguments
 from pyg_nas.errors import MeasureError, NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES
@@ -202,7 +203,7 @@ def _materialised(module: nn.Module, device: torch.device) -> nn.Module:
     if not any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
         return module.to(device)
     module = module.to_empty(device=device)
-    generator = torch.Generator().manual_seed(0)
+    generator = seeded_generator(0)
     with torch.no_grad():
         for name, tensor in (*module.named_parameters(), *module.named_buffers()):
             if not tensor.is_floating_point():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure.campaigns.job import Reading, Run
 from pyg_nas.measure.network import ImageNetwork, build_members, image_network
@@ -206,4 +207,4 @@ def _check(budget: int, seeds: Sequence[int]) -> None:
 def run_generator(cell: Cell, budget: int, seed: int) -> torch.Generator:
     """Return the random generator of a run: of its weights, order of images and augmentation."""
     digest = hashlib.sha256(f"{cell.hash} {budget} {seed}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return seeded_generator(int.from_bytes(digest[:8], "big") >> 1)

@@ -123,7 +123,7 @@ class OperationTimes(CellRegressor):
         targets = torch.from_numpy((logarithms - offsets).astype(np.float32))
         shares = _shares(groups, np.isfinite(logarithms), weights).astype(np.float32)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.random_state)
+            torch.manual_seed(int(self.random_state))
             network = _network(operations.inputs.shape[1], len(offsets))
             _train(
                 network, inputs, rough_times, operations.counts, targets, torch.from_numpy(shares)

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from pyg_nas.compute.device import pick_device
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.compute.jit import FEWEST_COMPILED
 from pyg_nas.data.datasets.collate import collate_cells
 from pyg_nas.data.datasets.loader import CollatedLoader
@@ -117,7 +118,8 @@ class _GCNEstimator(CellEstimator):
         self.space_ = cells.space
         self.hidden_ = self.hidden or paper_width(len(cells))
         # Seeds of different ensembles do not overlap, so ensembles are independent draws.
-        seeds = [self.random_state * 1_000 + member for member in range(self.ensemble_size)]
+        first = int(self.random_state) * 1_000
+        seeds = [first + member for member in range(self.ensemble_size)]
         self.num_members_ = len(seeds)
         self.members_ = [self._new_member(seed).to(device).train() for seed in seeds]
         config = TrainingConfig(
@@ -164,7 +166,7 @@ class _GCNEstimator(CellEstimator):
         # to_empty would import torch's compiler, which takes half a second.
         empty = {name: torch.empty(value.shape) for name, value in member.state_dict().items()}
         member.load_state_dict(empty, assign=True)
-        member.reset_parameters(torch.Generator().manual_seed(seed))
+        member.reset_parameters(seeded_generator(seed))
         return member
 
     def _empty_members(self) -> list[GCN]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from pyg_nas.compute.device import pick_device
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.engine.progress import OnEpoch
 from pyg_nas.engine.residual import (
     ResidualTask,
@@ -210,11 +211,11 @@ class ResidualGNNRegressor(ResidualEnsemble):
         standard = ((y - self.mean_) / self.std_).reshape(len(y), -1)
         target = torch.as_tensor(standard, dtype=torch.float32, device=device)
         # Separate generators, because other threads use the global ones.
-        generator = torch.Generator().manual_seed(self.random_state)
-        shuffler = torch.Generator().manual_seed(self.random_state)
+        generator = seeded_generator(self.random_state)
+        shuffler = seeded_generator(self.random_state)
         self.network_ = self._new_network(generator).to(device)
         if device.type != "cpu":
-            generator = torch.Generator(device).manual_seed(self.random_state)
+            generator = seeded_generator(self.random_state, device)
         # Each member leaves out another part; with very few cells no part is left out.
         order = torch.randperm(len(y), generator=shuffler)
         spared = int(len(y) * _HELD_OUT) if len(y) >= 20 else 0

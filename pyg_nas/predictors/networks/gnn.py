@@ -12,6 +12,7 @@ from pydantic import FiniteFloat
 from sklearn.utils.validation import check_is_fitted
 
 from pyg_nas.compute.device import pick_device
+from pyg_nas.compute.generators import seeded_generator
 from pyg_nas.engine.residual import ResidualTrainingConfig
 from pyg_nas.engine.sparse_residual import (
     SparseGraphs,
@@ -80,7 +81,7 @@ class NetworkGNNRegressor(ResidualEnsemble):
         self.feature_version_ = NETWORK_FEATURE_VERSION
         features = network_features(networks).joined()
         self._fit_scales(networks.attributes, features)
-        generator = torch.Generator().manual_seed(self.random_state)
+        generator = seeded_generator(self.random_state)
         self.network_ = self._new_network(generator).to(pick_device(self.device))
         relative = np.ones(len(labels)) if weights is None else weights / weights.mean()
         loss = train_sparse_residual(
