@@ -85,6 +85,7 @@ def tune(
             raise SettingsError(f"{error} with --grid") from None
     else:
         candidates = _candidates(Path(grid), recipe)
+    from pyg_nas.predictors.evaluation import has_fractions
     from pyg_nas.predictors.model_selection.tuning import TuneSettings
     from pyg_nas.predictors.model_selection.tuning import tune as run_tuning
 
@@ -106,6 +107,7 @@ def tune(
             fits_file=fits_file,
             n_jobs=jobs,
             on_fit=advance,
+            fractions=has_fractions(opened, protocol),
         )
     report: dict[str, Any] = {
         "recipe": recipe,
@@ -128,6 +130,9 @@ def tune(
     print_line(f"result: {out}")
 
 
+_FOUR_DECIMALS = 1e-3  # from here on they have two significant digits or more
+
+
 def _row(candidate: dict[str, Any], report: dict[str, Any]) -> tuple[str, ...]:
     settings = candidate["params"]
     return (
@@ -138,7 +143,9 @@ def _row(candidate: dict[str, Any], report: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _figure(value: float | None) -> str:
-    return "diverged" if value is None else f"{value:.4f}"
+    if value is None:
+        return "diverged"
+    return f"{value:.3g}" if 0 < abs(value) < _FOUR_DECIMALS else f"{value:.4f}"
 
 
 def _candidates(path: Path, recipe: str) -> list[dict[str, Any]]:

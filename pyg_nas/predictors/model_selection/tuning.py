@@ -189,6 +189,7 @@ def tune(
     fits_file: str | os.PathLike[str] | None = None,
     n_jobs: int = 1,
     on_fit: Callable[[int, int], None] | None = None,
+    fractions: bool | None = None,
 ) -> TuneResult:
     """Score every candidate on the same held-out folds of the training cells.
 
@@ -197,12 +198,14 @@ def tune(
             it has one, becomes the seed plus the repeat.
         candidates: Its parameters to try, from the simplest on.
         cells: The ``N`` training cells; no others are used.
-        y: Their labels ``[N]``; of fractions the error is in squared points.
+        y: Their labels ``[N]``.
         settings: How they are compared.
         fits_file: Every score is added to this file at once. Fits in the file with the same cells,
             labels and settings are not repeated.
         n_jobs: Processes, through joblib.
         on_fit: Called with (fits done, fits in all).
+        fractions: Whether the labels are fractions, so that errors are in squared points. None if
+            all of them are from 0 to 1, which seconds may be too.
 
     Raises:
         SettingsError: If there is no candidate, one names a parameter that the estimator lacks, a
@@ -218,7 +221,9 @@ def tune(
     check_candidates(estimator, candidates)
     settings = settings or TuneSettings()
     cells = as_cells(cells)
-    comparison = _Comparison(estimator, cells, finite_labels(y, len(cells)), settings)
+    labels = finite_labels(y, len(cells))
+    fractions = are_fractions(labels) if fractions is None else fractions
+    comparison = _Comparison(estimator, cells, labels, settings, fractions)
     splits = settings.splits(len(cells), cells.hashes())
     keys = [json.dumps(candidate, sort_keys=True) for candidate in candidates]
     fits = [(key, split) for key in keys for split in range(len(splits))]
@@ -245,9 +250,7 @@ def tune(
     if np.isnan(scores).any(axis=1).all():
         raise DivergedError("every candidate has a fit that diverged; try lower learning rates")
     seconds = sum(done[fit][1] for fit in fits)
-    return TuneResult(
-        candidates, scores, settings, len(cells), seconds, are_fractions(comparison.labels)
-    )
+    return TuneResult(candidates, scores, settings, len(cells), seconds, fractions)
 
 
 @dataclass(frozen=True)
@@ -258,6 +261,7 @@ class _Comparison:
     cells: CellArray
     labels: NDArray[np.float64]
     settings: TuneSettings
+    fractions: bool
 
     def fit(
         self, candidate: Candidate, key: str, split: int, rows: Rows
@@ -292,7 +296,7 @@ class _Comparison:
 
     def _score(self, labels: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
         if self.settings.metric == "mse":
-            return mean_squared_error(labels, predicted, are_fractions(self.labels))
+            return mean_squared_error(labels, predicted, self.fractions)
         if np.ptp(predicted) == 0:  # equal predictions rank no cell
             return 0.0
         return kendall_tau(labels, predicted)
@@ -303,7 +307,7 @@ class _Comparison:
         parameters = self.estimator.get_params(deep=True)
         base = {name: repr(value) for name, value in parameters.items()}
         compared = [type(self.estimator).__name__, base, asdict(self.settings)]
-        if not are_fractions(self.labels):  # older files have errors of such labels in points
+        if not self.fractions:  # older files have errors of such labels in points
             compared.append(mse_unit(False))
         described = json.dumps(compared, sort_keys=True).encode()
         return sha256(described + self.cells.hashes().tobytes() + self.labels.tobytes()).hexdigest()

@@ -92,7 +92,7 @@ class Flat(RegressorMixin, BaseEstimator):
 
 def test_a_target_is_tuned_on(small_table: Table, tmp_path: Path) -> None:
     known, grid, out = tmp_path / "known.hdf5", tmp_path / "grid.json", tmp_path / "out.json"
-    seconds = np.linspace(1, 2, len(small_table))
+    seconds = np.linspace(0.1, 0.2, len(small_table))
     empty = np.full_like(small_table.metrics, np.nan)
     Table(small_table.cells, empty, small_table.budgets, targets={"latency": seconds}).save(known)
     grid.write_text(json.dumps([{"hidden": 4, "epochs": 2}, {"hidden": 8, "epochs": 2}]))
@@ -100,7 +100,10 @@ def test_a_target_is_tuned_on(small_table: Table, tmp_path: Path) -> None:
     result = run(*arguments, "--label", "latency")
     assert result.exit_code == 0, result.output
     assert "label: latency" in result.output
-    assert json.loads(out.read_text())["protocol"]["label"]["metric"] == "latency"
+    found = json.loads(out.read_text())
+    assert found["protocol"]["label"]["metric"] == "latency"
+    assert found["mse_unit"] is not None
+    assert "points" not in result.output + found["mse_unit"]  # seconds below one are no fractions
     unknown = run(*arguments, "--label", "energy")
     assert isinstance(unknown.exception, SettingsError)
     assert "energy" in str(unknown.exception)
