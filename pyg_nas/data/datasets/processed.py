@@ -106,6 +106,11 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
         return np.asarray(found)
 
     @property
+    def raw_file_names(self) -> list[str]:
+        """No files, unless a subclass names its source."""
+        return []
+
+    @property
     def shape(self) -> tuple[int, int]:
         """``(N, 1)``: for scikit-learn a graph is one sample with one feature."""
         return len(self), 1

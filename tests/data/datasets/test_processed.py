@@ -37,6 +37,7 @@ def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     again = NetworkDataset(tmp_path, GRAPHS)
     assert torch.equal(again.x, dataset.x)
     assert again.processed_paths == dataset.processed_paths
+    assert again.raw_paths == []
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
