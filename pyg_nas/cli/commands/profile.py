@@ -56,7 +56,8 @@ def profile(
     """Measure latency and peak memory of networks on this machine, and count parameters and MACs.
 
     Run it on an otherwise idle machine. Every measurement is stored in OUT.journal.jsonl: the same
-    command resumes, and measures noisy networks again.
+    command resumes, and measures noisy networks again. A network at which the command was killed or
+    crashed is measured last; one at which that happened twice is left out.
 
     Example: pyg-nas profile onnx_files --out latencies.hdf5
     """

@@ -1,9 +1,11 @@
-"""The journal of a profile: one line for each network that was measured."""
+"""The journal of a profile: lines when a network is begun, and when it is measured or left."""
 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +46,9 @@ class Profile:
 class ProfileJournal:
     """A JSON Lines file: the settings, the reference network's seconds, then the networks.
 
+    A network that was begun, and neither measured nor left, was the last thing that its process
+    did: it was killed, crashed or had not enough memory.
+
     Only one process at a time may use it: two that measure would disturb each other.
 
     Args:
@@ -61,6 +66,7 @@ class ProfileJournal:
         self._open = ExitStack()
         self.reference: float | None = None
         self._networks: dict[tuple[str, str], Profile] = {}
+        self._open_begins: Counter[tuple[str, str]] = Counter()
 
     def __enter__(self) -> ProfileJournal:
         with ExitStack() as stack:
@@ -76,6 +82,19 @@ class ProfileJournal:
         """Return the measurement of the network with this name and graph."""
         return self._networks.get((name, digest))
 
+    def deaths(self, name: str, digest: str) -> int:
+        """Return how many earlier processes ended while they measured this network."""
+        return self._open_begins[name, digest]
+
+    @contextmanager
+    def measuring(self, name: str, digest: str) -> Iterator[None]:
+        """Note that a network is measured in the block, and afterwards that it was left."""
+        self.add({"begin": name, "hash": digest})
+        try:
+            yield
+        finally:  # also by Ctrl-C, but not if the process ends here
+            self.add({"end": name, "hash": digest})
+
     def add(self, record: dict[str, Any]) -> None:
         """Append a record; it is on the disk when this returns."""
         self._file.append(record)
@@ -89,9 +108,14 @@ class ProfileJournal:
                 self.reference = record["reference"]
                 if not isinstance(self.reference, float) or self.reference <= 0:
                     raise SettingsError(f"{where}: the reference must be a number above 0")
-            else:
-                key = (str(record.pop("name", "")), str(record.pop("hash", "")))
+                continue
+            kind = next((name for name in ("begin", "end") if name in record), "name")
+            key = (str(record.pop(kind, "")), str(record.pop("hash", "")))
+            if kind == "name":
                 try:
                     self._networks[key] = record_from_dict(Profile, record, "a profile")
                 except SettingsError as error:
                     raise SettingsError(f"{where}: {error}") from None
+            else:
+                change = 1 if kind == "begin" else -1
+                self._open_begins[key] = max(self._open_begins[key] + change, 0)

@@ -28,6 +28,7 @@ from pyg_nas.measure.settings import ProfileSettings
 _REFERENCE_REPEATS = 7
 _FIRST_REFERENCE_REPEATS = 50
 _PAUSE_SECONDS = 1.0
+_MOST_DEATHS = 2  # one may be that of the machine
 
 OnProfiled = Callable[[int, int], None]
 """Called after each network with the number of networks that are done, and of all."""
@@ -62,8 +63,10 @@ def profile_networks(
 
     The graphs of all networks are read first, so that none turns out to be wrong after hours; each
     network is built again when it is measured, because all together may not fit in memory. Every
-    measurement is appended to ``OUT.journal.jsonl``, so that a stopped call resumes. A reference
-    network is timed after each network; its change shows the drift of the machine.
+    measurement is appended to ``OUT.journal.jsonl``, so that a stopped call resumes. A network
+    during which the process ended, for lack of memory or by a crash, is measured again after all
+    others; if the process ends there a second time, the network counts as failed in later calls.
+    A reference network is timed after each network; its change shows the drift of the machine.
 
     Args:
         sources: The networks.
@@ -150,9 +153,21 @@ class _Profiler:
         """Return the numbers of the networks that could be measured, in their order.
 
         Noisy networks are measured again after all others, when a disturbance may have ended.
+        Those during which an earlier process ended come last, because this one may end there, too.
         """
         found: dict[int, Profile] = {}
-        waiting = list(range(len(sources)))
+        deaths = [
+            self._journal.deaths(source.name, digest.decode())
+            for source, digest in zip(sources, hashes, strict=True)
+        ]
+        for source, count in zip(sources, deaths, strict=True):
+            if count >= _MOST_DEATHS:
+                self.failed[source.name] = (
+                    f"the process ended {count} times while it was measured, for lack of memory or "
+                    f"by a crash"
+                )
+        waiting = [number for number, count in enumerate(deaths) if count < _MOST_DEATHS]
+        waiting.sort(key=deaths.__getitem__)
         for attempt in range(self._settings.retries + 1):
             time.sleep(_PAUSE_SECONDS * attempt)
             noisy: list[int] = []
@@ -188,18 +203,22 @@ class _Profiler:
     def _measure(self, source: NetworkSource, digest: str) -> Profile:
         profile = self._journal.find(source.name, digest)
         if profile is None or profile.noise > self._settings.most_noise:
-            gc.collect()
-            gc.freeze()  # what is left is permanent: later collections can skip it
-            with naming_network(source.name):
-                runner = runner_of(source.load(), self._device, self._settings.threads)
-                memory = runner.peak_memory()
-                latency, spread = _summary(self._passes(runner, self._settings.repeats))
-            reference, _ = _summary(self._passes(self._reference, _REFERENCE_REPEATS))
-            drift = reference / self.reference
-            profile = Profile(latency, spread, drift, None if np.isnan(memory) else memory)
+            with self._journal.measuring(source.name, digest):
+                profile = self._measured_now(source)
             if profile.noise <= self._settings.most_noise:
                 self._journal.add({"name": source.name, "hash": digest, **asdict(profile)})
         return profile
+
+    def _measured_now(self, source: NetworkSource) -> Profile:
+        gc.collect()
+        gc.freeze()  # what is left is permanent: later collections can skip it
+        with naming_network(source.name):
+            runner = runner_of(source.load(), self._device, self._settings.threads)
+            memory = runner.peak_memory()
+            latency, spread = _summary(self._passes(runner, self._settings.repeats))
+        reference, _ = _summary(self._passes(self._reference, _REFERENCE_REPEATS))
+        drift = reference / self.reference
+        return Profile(latency, spread, drift, None if np.isnan(memory) else memory)
 
     def _passes(self, runner: Runner, repeats: int) -> NDArray[np.float64]:
         return time_passes(runner.run, self._settings.warm_up, repeats, repeats, 0.0)

@@ -58,6 +58,26 @@ def test_other_settings_and_damaged_lines_are_refused(tmp_path: Path) -> None:
         assert path.read_bytes() == whole + line
 
 
+def test_a_begin_without_an_end_is_a_death(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    with ProfileJournal(path, ABOUT) as journal:
+        with journal.measuring("left", "h"):
+            pass
+        with pytest.raises(KeyboardInterrupt), journal.measuring("stopped", "h"):
+            raise KeyboardInterrupt
+        journal.add({"begin": "killed", "hash": "h"})
+        assert journal.deaths("killed", "h") == 0  # this process is alive
+    with ProfileJournal(path, ABOUT) as journal:
+        names = ("left", "stopped", "killed")
+        assert [journal.deaths(name, "h") for name in names] == [0, 0, 1]
+        assert journal.deaths("killed", "another graph") == 0
+        journal.add({"end": "killed", "hash": "h"})
+        journal.add({"end": "killed", "hash": "h"})
+        journal.add({"begin": "killed", "hash": "h"})
+    with ProfileJournal(path, ABOUT) as journal:
+        assert journal.deaths("killed", "h") == 1
+
+
 def test_noise_is_the_larger_one() -> None:
     assert Profile(1.0, 0.3, 1.2, None).noise == 0.3
     assert Profile(1.0, 0.1, 0.5, None).noise == 0.5

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,4 +158,49 @@ def test_real_passes_are_kept_in_the_journal(tmp_path: Path) -> None:
     profile_networks(network_sources(NETWORKS[:1]), out, settings)
     lines = Path(f"{out}.journal.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["settings"]["device"] == "cpu"
-    assert 0 < json.loads(lines[2])["latency"] < 1
+    assert 0 < json.loads(lines[-1])["latency"] < 1
+
+
+DEADLY = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from torch import nn
+from pyg_nas.data.networks.sources import network_sources
+from pyg_nas.measure.profiles.profile import profile_networks
+from pyg_nas.measure.settings import ProfileSettings
+
+
+class Deadly(nn.Linear):
+    def forward(self, x):
+        if type(x) is torch.Tensor:  # not while its graph is read
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(x)
+
+
+x = torch.zeros(1, 4)
+networks = [(nn.Linear(4, 2), x), (Deadly(4, 3), x), (nn.Linear(4, 5), x)]
+settings = ProfileSettings(warm_up=0, repeats=3, most_noise=1e9, retries=0)
+result = profile_networks(network_sources(networks), sys.argv[1], settings)
+print(list(result.table.names), result.failed)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process by a signal")
+def test_a_network_that_ends_the_process_is_left_out_after_the_second_time(tmp_path: Path) -> None:
+    def run() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", DEADLY, str(tmp_path / "t.hdf5")]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def measured() -> list[str]:
+        lines = (tmp_path / "t.hdf5.journal.jsonl").read_text().splitlines()
+        return [record["name"] for record in map(json.loads, lines) if "name" in record]
+
+    assert run().returncode == -signal.SIGKILL
+    assert measured() == ["network 0"]
+    assert run().returncode == -signal.SIGKILL  # it comes last
+    assert measured() == ["network 0", "network 2"]
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "['network 0', 'network 2'] {'network 1': 'the process ended 2 times" in done.stdout
+    assert run().stdout == done.stdout
