@@ -25,6 +25,7 @@ from pyg_nas.spaces.modules.onnx_constants import (
     single_number,
     without_constant_nodes,
 )
+from pyg_nas.spaces.modules.onnx_contradictions import check_shapes
 from pyg_nas.spaces.modules.onnx_macs import COUNTED, PACKED, multiply_accumulates
 from pyg_nas.spaces.modules.onnx_parameters import (
     IDENTITIES,
@@ -73,9 +74,9 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     a file beside this one.
 
     Raises:
-        NetworkError: If the file cannot be read as ONNX, has other control flow, or a shape that
-            multiply-accumulates are counted from cannot be inferred; the message names the
-            operator.
+        NetworkError: If the file cannot be read as ONNX, has other control flow, shapes that
+            contradict each other, or a shape that multiply-accumulates are counted from cannot be
+            inferred; the message names the operator.
         SettingsError: If the package ``onnx`` is missing.
 
     Warns:
@@ -125,8 +126,11 @@ def _read(path: str | os.PathLike[str]) -> tuple[ModelProto, set[str]]:
         model = inliner.inline_local_functions(model)
         stored = without_constant_nodes(model.graph)
         _check_ranges(model.graph, {})
+        check_shapes(model)
         _determine_sizes(model.graph)
         inferred = with_shapes(model)
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from None
     except RecursionError:
         raise NetworkError(f"{path}: a function of the file calls itself") from None
     except Exception as error:  # the checks of onnx raise classes of its C++ modules

@@ -319,7 +319,7 @@ def _make_twice(model: onnx.ModelProto) -> None:
 
 
 def _claim_much(model: onnx.ModelProto) -> None:
-    model.graph.initializer.append(onnx.TensorProto(name="w", data_type=floats, dims=[2**62] * 2))
+    model.graph.initializer.append(onnx.TensorProto(name="w", data_type=floats, dims=[2**62, 4]))
     model.graph.node[0].CopyFrom(helper.make_node("Add", ["x", "w"], ["y"]))
 
 
