@@ -253,6 +253,19 @@ def check_drawn(split_seed: int, *splits: str) -> None:
         )
 
 
+def named_files(*names: str | None) -> list[Path]:
+    """Return the files among names that options take: splits, graph files and the user's code.
+
+    Args:
+        names: As ``172``, ``train.npz:172``, ``cells.jsonl``, ``file.py:NAME`` or ``nasbench101``.
+    """
+    from pyg_nas.data.protocols.split_file import SUFFIXES
+    from pyg_nas.scoring.source import GRAPH_FILES
+
+    paths = [Path(name.rpartition(":")[0] or name) for name in names if name is not None]
+    return [path for path in paths if path.suffix in (*SUFFIXES, *GRAPH_FILES, ".py")]
+
+
 def check_table_output(path: Path, *inputs: str | Path | None) -> None:
     """Check that a table can be written, before the work that produces it.
 

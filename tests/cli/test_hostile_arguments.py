@@ -70,6 +70,33 @@ DEVICES = [
     "measure digits --cells 1 --journal out.sqlite --table out.hdf5",
 ]
 
+OVERWRITING = [
+    *(f"predict model --space {name} --out {name}" for name in ("c.arrow", "./c.arrow")),
+    "predict model --space gen.py:cells --out gen.py",
+    "predict model gen.py:build --configurations c.txt --out gen.py",
+    "predict model gen.py:build --configurations c.txt --out c.txt",
+    "predict model t.hdf5 --recipe gen.py:Own --out gen.py",
+    "tune t.hdf5 --split c.txt --out c.txt",
+    "tune t.hdf5 --recipe gen.py:Own --out gen.py",
+    "evaluate model t.hdf5 --split c.txt --json c.txt",
+    "evaluate t.hdf5 --scores s.csv --train c.txt --json c.txt",
+    "plot t.hdf5 --scores s.csv --train c.txt --out c.txt",
+    "measure digits --cells 1 --journal new.hdf5 --table new.hdf5",
+]
+
+
+def test_no_output_is_an_input(small_table: Table, tmp_path: Path) -> None:
+    small_table.save(tmp_path / "t.hdf5")
+    (tmp_path / "gen.py").write_text("from sklearn.dummy import DummyRegressor as Own\n")
+    for name in ("c.arrow", "c.txt", "s.csv"):
+        (tmp_path / name).write_text("1\n2\n")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    commands = [line.split() for line in OVERWRITING]
+    for line, ended in zip(OVERWRITING, run_commands(commands, tmp_path), strict=True):
+        assert ended.code == 2, line
+        assert "is read by this command" in ended.err or "must be two files" in ended.err, line
+        assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}, line
+
 
 def test_refusals_from_arguments(small_table: Table, tmp_path: Path) -> None:
     small_table.save(tmp_path / "t.hdf5")

@@ -21,7 +21,7 @@ from pyg_nas.cli.compared import (
     compare_with_table,
 )
 from pyg_nas.cli.console import print_line, print_table
-from pyg_nas.cli.options import Device, GraphSpace, OwnRecipe
+from pyg_nas.cli.options import Device, GraphSpace, OwnRecipe, named_files
 from pyg_nas.io.files import check_output, write_json
 from pyg_nas.io.text import counted
 
@@ -55,7 +55,7 @@ def evaluate(
     from pyg_nas.visualization.prediction_charts import no_correlation
 
     if json is not None:
-        check_output(json, table, model, scores)
+        check_output(json, table, model, scores, *named_files(split, train, recipe))
     label = metric, budget, run
     compared = compare_with_table(
         model, table, split, label, scores, train, split_seed, space, recipe, device

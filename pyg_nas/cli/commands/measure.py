@@ -87,6 +87,8 @@ def measure(
     check_device(device)
     # The table of --cells may well be measured further in place.
     check_table_output(table, task, settings, journal)
+    if table.resolve() == journal.resolve():
+        raise SettingsError(f"--table and --journal must be two files, got {table} for both")
     executor = Executor(backend, workers, device, threads, gpus_per_run)
     epochs = _budgets(budgets)
     check_settings_file(settings)

@@ -20,7 +20,7 @@ from pyg_nas.cli.compared import (
     compare_with_table,
 )
 from pyg_nas.cli.console import print_line
-from pyg_nas.cli.options import Device, GraphSpace, OwnRecipe
+from pyg_nas.cli.options import Device, GraphSpace, OwnRecipe, named_files
 from pyg_nas.io.files import check_output
 from pyg_nas.io.text import counted
 
@@ -47,7 +47,7 @@ def plot(
     from pyg_nas.visualization.files import check_picture_format, save_figure
     from pyg_nas.visualization.plots import scatter
 
-    check_output(out, table, model, scores)
+    check_output(out, table, model, scores, *named_files(split, train, recipe))
     check_picture_format(out)
     label = metric, budget, run
     compared = compare_with_table(

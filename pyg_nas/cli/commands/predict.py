@@ -13,6 +13,7 @@ from pyg_nas.cli.options import (
     Configurations,
     Device,
     import_own,
+    named_files,
     refuse,
 )
 from pyg_nas.cli.progress import progress_bar, working
@@ -107,6 +108,7 @@ def predict(
     from pyg_nas.scoring.output import CSV, check_score_format
     from pyg_nas.scoring.source import check_source
 
+    check_output(out, table, model, configurations, *named_files(table, space, recipe))
     if recipe is not None and ":" in recipe:
         import_own(recipe)
         recipe = None
@@ -121,7 +123,6 @@ def predict(
         refuse({"--configurations": configurations}, "is for file.py:function, in place of TABLE")
     pool = Workers(backend, 1 if of_networks and backend == "sequential" else workers)
     check_device(device)
-    check_output(out, table, model)
     ending = check_score_format(out)
     if space is not None:
         space = scored_source(space)

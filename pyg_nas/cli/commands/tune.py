@@ -16,6 +16,7 @@ from pyg_nas.cli.options import (
     TablePath,
     check_drawn,
     check_label,
+    named_files,
     seed_option,
     table_label,
 )
@@ -77,7 +78,8 @@ def tune(
     check_recipe(recipe)
     check_subject(recipe, of_networks=False)  # open_table refuses tables of networks
     check_device(device)
-    check_output(out, table, None if grid == "default" else grid)
+    chosen = None if grid == "default" else grid
+    check_output(out, table, chosen, *named_files(split, recipe))
     if grid == "default":
         try:
             candidates = width_candidates(recipe)

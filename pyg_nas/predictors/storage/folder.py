@@ -20,7 +20,7 @@ import numpy as np
 
 from pyg_nas.errors import ModelError, PygNasError, SettingsError, listed, quoted
 from pyg_nas.io.files import atomic_path, check_output, check_output_folder
-from pyg_nas.io.formats.json_reader import read_json
+from pyg_nas.io.formats.json_reader import read_json, read_object
 from pyg_nas.io.formats.safetensors_file import read_safetensors
 from pyg_nas.predictors.storage.registry import registered_class, registered_name
 from pyg_nas.predictors.storage.state import read_parts, read_state, write_state
@@ -120,16 +120,25 @@ def check_model_folder(folder: str | os.PathLike[str]) -> bool:
         Whether there is a model in it, which will be replaced.
 
     Raises:
-        ModelError: If it has a settings file of something else, for example of a search.
+        ModelError: If it has a settings file of something else, for example of a search or of a
+            trained network.
         SettingsError: If it is a file or cannot be written.
     """
     check_output_folder(folder)
     path, weights = Path(folder) / SETTINGS, Path(folder) / WEIGHTS
     for file in (path, weights):
         check_output(file)
-    if path.exists() and not weights.exists():
+    if path.exists() and not (weights.exists() and _may_be_of_model(path)):
         raise ModelError(f"{path}: exists and is not of a model; choose another folder")
     return path.exists()
+
+
+def _may_be_of_model(settings: Path) -> bool:
+    """Whether a settings file is of a model, or damaged."""
+    try:
+        return "model" in read_object(settings)
+    except SettingsError:
+        return True
 
 
 def load_model(folder: str | os.PathLike[str], device: str = "auto") -> Any:

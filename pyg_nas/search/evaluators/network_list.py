@@ -83,10 +83,21 @@ class NetworkListEvaluator(ExternalEvaluator):
         return counts
 
     def save(self, folder: Path) -> None:
-        """Write the candidates to a search's folder, unless it has them already."""
-        path = folder / NETWORKS
-        if not path.exists():
-            self.listed.save(path)
+        """Write the candidates to a search's folder, unless it has them already.
+
+        Raises:
+            SettingsError: If the folder has other networks.
+        """
+        stored = stored_networks(folder)
+        if stored is None:
+            self.listed.save(folder / NETWORKS)
+        elif (stored.names, stored.hashes.tolist()) != (
+            self.listed.names,
+            self.listed.hashes.tolist(),
+        ):
+            raise SettingsError(
+                f"{folder / NETWORKS}: has other networks than this search; choose another folder"
+            )
 
     def predictor(self, estimator: Any) -> ListedRegressor:
         """Return an estimator of candidates from one of networks."""

@@ -104,6 +104,18 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_before_training(
         check_model_folder(tmp_path)
 
 
+def test_settings_of_something_else_are_refused_before_training(tmp_path: Path) -> None:
+    """Such as those of a trained network, which has weights of the same name."""
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    for text, replaced in (('{"model": {}}', True), ("{", True), ('{"cell": {}}', False)):
+        (tmp_path / "settings.json").write_text(text)
+        if replaced:
+            assert check_model_folder(tmp_path)
+        else:
+            with pytest.raises(ModelError, match="exists and is not of a model"):
+                check_model_folder(tmp_path)
+
+
 def test_an_empty_name_is_not_the_working_folder() -> None:
     with pytest.raises(SettingsError, match="the name of the folder is empty"):
         check_model_folder("")

@@ -111,6 +111,13 @@ def test_what_does_not_fit_a_list_is_refused(tmp_path: Path) -> None:
     fewer = TABLE.subset(np.arange(40))
     with pytest.raises(SettingsError, match="contains a search with"):
         Search(tmp_path, networks=fewer)
+    own = tmp_path / "own"
+    own.mkdir()
+    fewer.save(own / "networks.hdf5")
+    content = (own / "networks.hdf5").read_bytes()
+    with pytest.raises(SettingsError, match="has other networks than this search"):
+        Search(own, networks=TABLE)
+    assert (own / "networks.hdf5").read_bytes() == content
 
 
 def test_the_report_draws_the_networks(tmp_path: Path) -> None:
