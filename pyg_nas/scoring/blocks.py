@@ -102,10 +102,15 @@ def space_architectures(space: SearchSpace, part: slice = slice(None)) -> Archit
 
 @dataclass(frozen=True)
 class SpaceBlock(Block):
-    """Architectures ``row`` to ``stop`` of a space, by its name or the user's ``file.py:NAME``."""
+    """Architectures ``row`` to ``stop`` of a space, by its name or the user's ``file.py:NAME``.
+
+    Attributes:
+        limits: The space as text, for the digest.
+    """
 
     stop: int
     space: str
+    limits: str = ""
 
     def __len__(self) -> int:
         return self.stop - self.row
@@ -113,7 +118,7 @@ class SpaceBlock(Block):
     @property
     def digest(self) -> str:
         """See :attr:`Block.digest`."""
-        return f"{self.space} {self.row} {self.stop}"
+        return f"{self.space} {self.limits} {self.row} {self.stop}"
 
     def read(self) -> Architectures:
         """See :meth:`Block.read`."""
@@ -191,8 +196,9 @@ def space_blocks(space: SearchSpace, size: int = BLOCK_CELLS) -> Iterator[Block]
     """
     support = space.support
     total = len(support.architecture_texts()) or len(support.cells())
+    name, limits = space_reference(space) or space.name, repr(space)
     for start in range(0, total, size):
-        yield SpaceBlock(start, min(start + size, total), space_reference(space) or space.name)
+        yield SpaceBlock(start, min(start + size, total), name, limits)
 
 
 def file_blocks(

@@ -70,7 +70,9 @@ def score_stream(
             write_file(out, scored)
         parts.remove()
     if not total:
-        raise SettingsError("the source has no architecture to score")
+        raise SettingsError(
+            f"{described.get('source', 'the source')}: has no architecture to score"
+        )
     return total
 
 

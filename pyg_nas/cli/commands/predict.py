@@ -267,6 +267,7 @@ def _predict_stream(
     settings: dict[str, str],
 ) -> None:
     """Write the scores of a source of any length in its order, or the best of them."""
+    from pyg_nas.predictors.predictor_version import predictor_version
     from pyg_nas.scoring import ScoringTask, block_size, score_stream
 
     task = ScoringTask(
@@ -281,7 +282,11 @@ def _predict_stream(
             task,
             blocks,
             out,
-            settings={**settings, "block": str(block_size(model.estimator))},
+            settings={
+                **settings,
+                "predictor": predictor_version(model.estimator),
+                "block": str(block_size(model.estimator)),
+            },
             workers=workers,
             progress=advance,
         )

@@ -38,9 +38,9 @@ from pyg_nas.predictors.model_selection.comparison_fits import (
     ComparisonFits,
     Fit,
     FitKey,
-    predictor_version,
 )
 from pyg_nas.predictors.predictions import checked_predictions
+from pyg_nas.predictors.predictor_version import predictor_version
 from pyg_nas.predictors.recipes import check_recipe, check_subject, make_estimator
 from pyg_nas.visualization.prediction_charts import no_correlation
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import os
-import re
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +11,11 @@ from pyg_nas.errors import SettingsError
 from pyg_nas.io.formats.json_reader import number_or_nan
 from pyg_nas.io.records_file import RecordsFile
 from pyg_nas.metrics.intervals import finite_or_none
-from pyg_nas.version import __version__
 
 FITS = "fits.jsonl"
 
 FitKey = tuple[str, str, int]
 """Predictor, split and draw, which identify a fit within a comparison."""
-
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ class ComparisonFits(RecordsFile):
         """Check that the fits in the file are of the present predictors and split files.
 
         Args:
-            versions: :func:`predictor_version` of each predictor.
+            versions: Of each predictor, by :func:`.predictor_version`.
             digests: Digest of the split file of each split; None for other splits.
 
         Raises:
@@ -120,25 +113,3 @@ class ComparisonFits(RecordsFile):
         record = asdict(fit)
         record["figures"] = {name: finite_or_none(value) for name, value in fit.figures.items()}
         self.append({**record, "version": version, "train_digest": train_digest})
-
-
-def predictor_version(estimator: Any) -> str:
-    """Return a digest of a predictor's class and settings, and of the source of a user's class."""
-    cls = type(estimator)
-    settings = {
-        name: type(value).__name__
-        if hasattr(value, "get_params")
-        else _ADDRESS.sub("", repr(value))
-        for name, value in estimator.get_params(deep=True).items()
-    }
-    own = cls.__module__.split(".")[0] != "pyg_nas"
-    source = _source(cls) if own else __version__
-    described = json.dumps([cls.__module__, cls.__qualname__, settings, source], sort_keys=True)
-    return sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _source(cls: type) -> str:
-    try:
-        return Path(inspect.getfile(cls)).read_text(encoding="utf-8", errors="replace")
-    except (OSError, TypeError):  # a class of a notebook
-        return ""

@@ -31,8 +31,8 @@ class TuningFits(RecordsFile):
         compared, fits = self.open(fingerprint)
         if compared != fingerprint:
             raise SettingsError(
-                f"{self.path}: has fits of other cells, labels or settings; choose another "
-                f"file, or delete it"
+                f"{self.path}: has fits of other cells, labels, settings or code of the "
+                f"predictor; choose another file, or delete it"
             )
         try:
             return {

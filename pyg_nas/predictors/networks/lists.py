@@ -88,6 +88,8 @@ def read_configurations(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         found = read_json(path)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise SettingsError(f"{path}: must be a list of objects, or one object per line in .jsonl")
+    if not found:
+        raise SettingsError(f"{path}: has no configuration, at least one is needed")
     return found
 
 

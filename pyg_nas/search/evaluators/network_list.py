@@ -21,6 +21,7 @@ from pyg_nas.errors import SettingsError, TableError, first_repeated, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
+from pyg_nas.io.files import remove_abandoned
 from pyg_nas.io.text import counted
 from pyg_nas.search.constraints import Constraints, best_within
 from pyg_nas.search.domain import LISTED, Domain
@@ -91,7 +92,9 @@ class NetworkListEvaluator(ExternalEvaluator):
         stored = stored_networks(folder)
         if stored is None:
             self.listed.save(folder / NETWORKS)
-        elif (stored.names, stored.hashes.tolist()) != (
+            return
+        remove_abandoned(folder / NETWORKS)  # of a process that was killed as it began, too
+        if (stored.names, stored.hashes.tolist()) != (
             self.listed.names,
             self.listed.hashes.tolist(),
         ):

@@ -15,7 +15,7 @@ from typing import Any
 
 from pyg_nas.errors import SettingsError
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.io.files import check_output_folder
+from pyg_nas.io.files import check_output_folder, remove_abandoned
 from pyg_nas.io.locks import SignedLock
 from pyg_nas.io.regular_files import byte_blocks
 from pyg_nas.search.search_folder.settings import SETTINGS, SearchSettings, check_no_model
@@ -70,7 +70,9 @@ class SearchFolder:
             if (self.path / QUERIES).exists():
                 raise SettingsError(f"{self.path}: has {QUERIES} but no {SETTINGS}")
             self.settings.write(self.path)
-        elif self.settings.folder != self.path:
+            return
+        remove_abandoned(self.path / SETTINGS)  # of a process that was killed as it began, too
+        if self.settings.folder != self.path:
             self.settings.check_resumes(SearchSettings.read(self.path))
 
     @classmethod

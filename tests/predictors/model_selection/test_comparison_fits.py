@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 
 from pyg_nas.errors import SettingsError
-from pyg_nas.predictors.gnn.gcn import GCNRegressor
 from pyg_nas.predictors.model_selection.comparison_fits import (
     FITS,
     ComparisonFits,
     Fit,
-    predictor_version,
 )
 
 HEADER = {"seed": 0, "label": {"run": 0}}
@@ -85,9 +83,3 @@ def test_fits_of_other_code_or_other_split_files_are_refused(tmp_path: Path) -> 
         file.check_versions({"fast": "v2"}, {})
     with pytest.raises(SettingsError, match="another content of the split file 172"):
         file.check_versions({}, {"172": "d"})
-
-
-def test_a_version_follows_the_settings() -> None:
-    version = predictor_version(GCNRegressor())
-    assert predictor_version(GCNRegressor()) == version
-    assert predictor_version(GCNRegressor(hidden=8)) != version

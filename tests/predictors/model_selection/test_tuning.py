@@ -128,7 +128,7 @@ class Counting(LinearPredictor):
 
 
 def test_stopped_it_resumes_with_what_is_missing(
-    data: tuple[CellArray, np.ndarray[Any, Any]], tmp_path: Path
+    data: tuple[CellArray, np.ndarray[Any, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cells, y = data
     settings = TuneSettings(folds=3, repeats=2)
@@ -148,8 +148,12 @@ def test_stopped_it_resumes_with_what_is_missing(
     log.unlink()
     tune(estimator, candidates, cells, y, settings, fits_file=fits)
     assert not log.exists()
-    with pytest.raises(SettingsError, match="other cells, labels or settings"):
+    with pytest.raises(SettingsError, match="other cells, labels, settings or code"):
         tune(estimator, candidates, cells, y + 0.001, settings, fits_file=fits)
+    monkeypatch.setattr("inspect.getfile", lambda _: str(log))  # the predictor's code has changed
+    log.write_text("class Counting: ...")
+    with pytest.raises(SettingsError, match="other cells, labels, settings or code"):
+        tune(estimator, candidates, cells, y, settings, fits_file=fits)
 
 
 class Diverging(LinearPredictor):
@@ -280,7 +284,7 @@ def test_fits_of_another_comparison_are_never_taken(data: Data, tmp_path: Path) 
         (Turned(), other_cells, settings),
     ):
         estimator, given, how = comparison
-        with pytest.raises(SettingsError, match="other cells, labels or settings"):
+        with pytest.raises(SettingsError, match="other cells, labels, settings or code"):
             tune(estimator, [{"sign": 1}], given, y, how, fits_file=fits)
     assert fits.read_bytes() == before
 

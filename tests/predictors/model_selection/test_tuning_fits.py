@@ -24,7 +24,7 @@ def test_what_was_appended_is_found_again(tmp_path: Path) -> None:
     found = file.read("abc")
     assert found["{}", 3] == (-1.5, 2.0)
     assert math.isnan(found["{}", 4][0])
-    with pytest.raises(SettingsError, match="other cells, labels or settings"):
+    with pytest.raises(SettingsError, match="other cells, labels, settings or code"):
         file.read("abd")
 
 

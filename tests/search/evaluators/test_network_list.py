@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from pyg_nas.data.networks.dataset import NetworkDataset
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.errors import SettingsError, TableError
+from pyg_nas.io.files import atomic_path
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.report.search_summary import write_search_summary
 from pyg_nas.report.searches import search_page
@@ -74,7 +77,13 @@ def test_candidates_that_were_not_written_are_named_again(tmp_path: Path) -> Non
         Search.open(tmp_path)
     with pytest.raises(SettingsError, match=r"of a list of networks; give the argument `networks`"):
         Search(tmp_path)
+    with suppress(InterruptedError), atomic_path(tmp_path / "networks.hdf5") as temporary:
+        left = temporary.with_name(temporary.name.replace(".part", "0.part"))
+        raise InterruptedError
+    left.touch()  # what it had begun
+    os.utime(left, (0, 0))
     assert Search.open(tmp_path, networks=TABLE).ask()
+    assert not left.exists()
     assert Search.open(tmp_path).pending()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -13,6 +14,7 @@ from filelock import FileLock
 
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SettingsError
+from pyg_nas.io.files import atomic_path
 from pyg_nas.search.ask_tell import Search
 from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
@@ -50,6 +52,17 @@ def test_a_folder_is_for_one_search(partial_table: Table, tmp_path: Path) -> Non
     (tmp_path / QUERIES).write_text("{}\n")
     with pytest.raises(SettingsError, match="line 1"):
         Ledger(SearchFolder(tmp_path, {"seed": 1, "n": [1]}, SMALL))
+
+
+def test_what_a_process_left_that_was_killed_as_it_began_goes(tmp_path: Path) -> None:
+    SearchFolder(tmp_path, {"seed": 1}, SMALL)
+    with suppress(InterruptedError), atomic_path(tmp_path / "settings.json") as temporary:
+        left = temporary.with_name(temporary.name.replace(".part", "0.part"))
+        raise InterruptedError
+    left.write_text("{")
+    os.utime(left, (0, 0))
+    SearchFolder(tmp_path, {"seed": 1}, SMALL)
+    assert not left.exists()
 
 
 def test_an_empty_name_is_not_the_working_folder(
