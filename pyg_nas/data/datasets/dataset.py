@@ -20,7 +20,7 @@ from pyg_nas.data.datasets.processed import ProcessedDataset, transforms_text
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.sources import open_table
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import TableError
+from pyg_nas.errors import TableError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import RaggedGraphs
@@ -75,8 +75,9 @@ class CellDataset(ProcessedDataset):
             not detected. (default: :obj:`None`)
 
     Raises:
-        TableError: If the source is missing, damaged, or lacks the label's budget or run, or if
-            a processed file cannot restore what ``pre_transform`` or ``pre_filter`` returns.
+        TableError: If the source is missing, damaged, of another type, or lacks the label's budget
+            or run, or if a processed file cannot restore what ``pre_transform`` or ``pre_filter``
+            returns.
     """
 
     def __init__(
@@ -90,6 +91,12 @@ class CellDataset(ProcessedDataset):
         force_reload: bool = False,
         transform_key: str | None = None,
     ) -> None:
+        if not isinstance(source, (str, os.PathLike, Table, CellArray)):
+            raise TableError(
+                f"source must be a file, a Table or a CellArray, got {type(source).__name__}"
+            )
+        if not isinstance(label, (LabelPolicy, type(None))):
+            raise TableError(f"label must be a LabelPolicy or None, got {quoted(label)}")
         self.source = source if isinstance(source, (Table, CellArray)) else Path(source)
         self.label = label
         transforms = transforms_text(pre_transform, pre_filter, transform_key)

@@ -20,7 +20,7 @@ from torch_geometric.data.separate import separate
 from torch_geometric.utils import cumsum
 
 from pyg_nas.compute.generators import seeded_generator
-from pyg_nas.errors import check_count
+from pyg_nas.errors import SettingsError, check_count
 
 _BLOCK_GRAPHS = 4_096  # gathered together; more would not fit into the processor's cache
 
@@ -42,7 +42,7 @@ class CollatedLoader:
             default.
 
     Raises:
-        SettingsError: If ``batch_size`` is below 1.
+        SettingsError: If ``batch_size`` is below 1, or the dataset of another type.
 
     Example:
         >>> loader = CollatedLoader(dataset, batch_size=256, shuffle=True, generator=0)
@@ -59,6 +59,11 @@ class CollatedLoader:
         generator: torch.Generator | int | None = None,
     ) -> None:
         check_count("batch_size", batch_size)
+        if not isinstance(dataset, (InMemoryDataset, tuple)):
+            raise SettingsError(
+                f"dataset must be an InMemoryDataset, a part of one such as dataset[rows], or its "
+                f"(data, slices), got {type(dataset).__name__}"
+            )
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle

@@ -329,6 +329,14 @@ def test_label_policy_is_checked(tmp_path: Path, small_table: Table) -> None:
         NASBench101(tmp_path, small_table, label=LabelPolicy(metric="loss"))
 
 
+@pytest.mark.parametrize("source", [None, [Cell([[0, 1], [0, 0]], ["input", "output"])], 5])
+def test_sources_of_other_types_are_refused(tmp_path: Path, source: Any) -> None:
+    with pytest.raises(TableError, match=rf"source must be .*, got {type(source).__name__}"):
+        CellDataset(tmp_path, source)
+    with pytest.raises(TableError, match=r"label must be a LabelPolicy or None, got .*accuracy"):
+        CellDataset(tmp_path, sample_cells(3, seed=0), label="accuracy")  # type: ignore[arg-type]
+
+
 LINE = [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
 
 

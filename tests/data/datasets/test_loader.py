@@ -232,3 +232,5 @@ def test_empty_dataset_and_bad_batch_size(dataset: NASBench101) -> None:
     assert list(CollatedLoader(dataset[np.array([], dtype=np.int64)], 4)) == []
     with pytest.raises(SettingsError, match="batch_size"):
         CollatedLoader(dataset, 0)
+    with pytest.raises(SettingsError, match=r"such as dataset\[rows\].*, got Subset"):
+        CollatedLoader(torch.utils.data.Subset(dataset, [1, 2]), 4)  # type: ignore[arg-type]
