@@ -191,7 +191,7 @@ def evaluate(
     for benchmark, size, draw in jobs:
         key = (benchmark.space, benchmark.task, size, draw)
         if key not in known:
-            taus = _taus(benchmark, recipe, size, draw)
+            taus = taus_of_draw(benchmark, recipe, size, draw)
             names = ("space", "task", "train", "draw")
             done.append({"data": digest, **dict(zip(names, key, strict=True)), **taus})
             append_line(path, done[-1])
@@ -226,7 +226,8 @@ def evaluate(
         print(f"{row['space']} {row['task']} {row['train']}: {row['tau_all_others_mean']:.3f}")
 
 
-def _taus(benchmark: Benchmark, recipe: str, size: int, draw: int) -> dict[str, float]:
+def taus_of_draw(benchmark: Benchmark, recipe: str, size: int, draw: int) -> dict[str, float]:
+    """Return τ of a recipe that is trained on ``size`` random architectures of a benchmark."""
     cells, hashes = benchmark.cells, benchmark.cells.hashes()
     order = np.random.default_rng(draw).permutation(len(cells))
     train, rest = order[:size], order[size:]

@@ -3,7 +3,7 @@
     python experiments/transnas_noise.py transnasbench101.hdf5
 
 Architectures that compute the same are one cell. The benchmark trained many of them separately,
-once per task; those whose metrics are all equal share one run. Two figures for each task:
+once per task; those whose metrics are all equal share one run. Three figures for each task:
 
 - *other runs*: each run of a cell with several is ranked by the mean of the cell's other runs. No
   predictor is needed, and none is as good if a cell has many runs.
@@ -11,8 +11,10 @@ once per task; those whose metrics are all equal share one run. Two figures for 
   not known. They are drawn from their distribution given the runs, and new runs are drawn around
   them with the variance that cells with several runs have at this level. If the model is right, the
   first figure of the new runs is that of the measured ones; both are written.
+- *1,000 labels*: τ of the recipe ``fast`` that is trained on the validation metrics of 1,000 random
+  architectures, on all others, as in ``experiments/transfer.py``.
 
-Metrics are normal scores of their ranks.
+In the first two, metrics are normal scores of their ranks.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from transfer import Benchmark, transnas_benchmarks
+from transfer import Benchmark, taus_of_draw, transnas_benchmarks
 
 from pyg_nas.io.files import write_text
 from pyg_nas.metrics.ranks import ranks
@@ -34,6 +36,7 @@ from pyg_nas.metrics.regression import kendall_tau
 
 RESULT = Path(__file__).parent / "results" / "transnas_noise.json"
 DRAWS = 20
+LABELS, DRAWS_OF_LABELS = 1000, 5
 LEVEL_WIDTH = 0.25  # of the mean over levels, in standard deviations of the metric
 
 Array = NDArray[np.float64]
@@ -120,11 +123,17 @@ def figures(task: Benchmark, runs: Runs) -> dict[str, Any]:
         tau = kendall_tau(new[of_all], true[runs.cell][of_all])
         drawn.append((float(tau), runs.tau_of_other_runs(new)))
     without_noise, other_runs = np.mean(drawn, axis=0)
+    many = [
+        taus_of_draw(task, "fast", LABELS, draw)["tau_all_others"]
+        for draw in range(DRAWS_OF_LABELS)
+    ]
     return {
         "task": task.task,
         "tau_of_other_runs": runs.tau_of_other_runs(values),
         "tau_of_other_runs_drawn": float(other_runs),
         "tau_without_noise": float(without_noise),
+        "tau_of_fast": float(np.mean(many)),
+        "std_of_fast": float(np.std(many, ddof=1)),
     }
 
 
