@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch_geometric.data import Data
 from pyg_nas.data.datasets.collate import collate_cells
 from pyg_nas.data.datasets.processed import ProcessedDataset, transforms_text
 from pyg_nas.data.protocols.labels import LabelPolicy
-from pyg_nas.data.tables.sources import open_table
+from pyg_nas.data.tables.sources import GRAPH_FILE_SUFFIX, open_table
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import TableError, quoted
 from pyg_nas.graphs.cell import Cell
@@ -80,6 +81,9 @@ class CellDataset(ProcessedDataset):
             returns.
     """
 
+    space_name: ClassVar[str | None] = None
+    """Name of the space that all sources must have, in :mod:`pyg_nas.graphs.registry`."""
+
     def __init__(
         self,
         root: str | os.PathLike[str],
@@ -100,6 +104,9 @@ class CellDataset(ProcessedDataset):
         self.source = source if isinstance(source, (Table, CellArray)) else Path(source)
         self.label = label
         transforms = transforms_text(pre_transform, pre_filter, transform_key)
+        is_graph_file = isinstance(self.source, Path) and self.source.suffix == GRAPH_FILE_SUFFIX
+        if is_graph_file and self.space_name is not None:
+            transforms += f" {self.space_name}"  # several spaces may have the operations' names
         self._digest = _digest(self.source, self.label, transforms)
         super().__init__(root, transform, pre_transform, pre_filter, force_reload)
 
@@ -140,10 +147,16 @@ class CellDataset(ProcessedDataset):
         if isinstance(self.source, CellArray):
             self._source_cells, labels = self.source, None
         else:
-            table = self.source if isinstance(self.source, Table) else open_table(self.source)
+            table = self.source if isinstance(self.source, Table) else self._opened(self.source)
             self._source_cells, labels = table.cells, table.label(self.label)
         self._check_space(self._source_cells.space)
         return collate_cells(self._source_cells, labels)
+
+    def _opened(self, path: Path) -> Table:
+        if self.space_name is not None:
+            with contextlib.suppress(TableError):  # of another space, perhaps
+                return open_table(path, self.space_name)
+        return open_table(path)
 
     def _check_space(self, space: SearchSpace) -> None:
         """Check the space of the source; a dataset of one space has an error of its own."""

@@ -29,7 +29,6 @@ class SpaceDataset(CellDataset):
     """
 
     space_name: ClassVar[str]
-    """Name of the space in :mod:`pyg_nas.graphs.registry`."""
 
     def __init__(
         self,

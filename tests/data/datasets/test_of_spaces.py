@@ -65,3 +65,14 @@ def test_cells_of_another_space_are_refused(tmp_path: Path) -> None:
     CellDataset(tmp_path, sample_cells(3, seed=0))
     with pytest.raises(SpaceError, match="'nasbench101', not of 'nasbench201'"):
         NASBench201(tmp_path, sample_cells(3, seed=0))
+
+
+@pytest.mark.filterwarnings("ignore:.*Name the space")
+def test_a_graph_file_has_cells_of_the_named_space(tmp_path: Path) -> None:
+    path = tmp_path / "cells.jsonl"
+    path.write_text('{"ops": ["input", "nor_conv_3x3", "output"], "edges": [[0, 1], [1, 2]]}')
+    for _ in range(2):  # in one folder, made and read
+        assert TransNASBench101(tmp_path, path).num_features == 6
+        assert NASBench201(tmp_path, path).num_features == 7
+    with pytest.raises(SpaceError, match="'nasbench201', not of 'nasbench101'"):
+        NASBench101(tmp_path, path)
