@@ -82,6 +82,10 @@ def in_one_form(
         return "pow", {"input": arguments.get("other"), "other": -1}
     if function == "add" and "alpha" in arguments:
         return "scaledadd", arguments  # its second operand is, so their order matters
+    if function == "div" and arguments.get("rounding_mode") == "floor":
+        return "floordiv", _without(arguments, "rounding_mode")
+    if function == "repeat" and "dim" in arguments:  # as tile calls them
+        return function, {**_input(arguments), "repeats": arguments["dim"]}
     if function in ("max", "min") and "other" in arguments:
         function = f"{function}imum"
     if function in ("maximum", "minimum"):
@@ -98,13 +102,14 @@ def in_one_form(
     if function in _SELECTIONS:
         return _selection(function, arguments, shape)
     if function == "setitem":
-        return function, {**arguments, "index": _of_each_dimension(arguments["index"], len(shape))}
+        listed = _of_each_dimension(arguments["index"], len(shape))
+        return function, {**arguments, "index": _steps(listed, shape) or listed}
     if function in _PADDED:
         return function, _with_sides(arguments)
     if function in _PADS:
         return "pad", _pad(function, arguments, len(shape))
     if function.startswith("upsample") or function in ("resize", "interpolate"):
-        return "resize", _resize(name.strip("_"), arguments)
+        return "resize", _resize(name.strip("_"), arguments, shape, result)
     if function == "transpose":
         order = permutation(name.rstrip("_"), arguments, len(shape))
         return function, arguments if order is None else {**_input(arguments), "order": order}
@@ -225,21 +230,54 @@ def _selection(function: str, arguments: Arguments, shape: Shape) -> Form:
         if all(listed[i] is None for i in chosen):
             return "reshape", _input(arguments)  # with new dimensions at most
         if len(chosen) != 1:
+            steps = _steps(listed, shape)
+            if steps:
+                return "slice", {**_input(arguments), "steps": "; ".join(steps)}
             return function, {**_without(arguments, "indices"), "index": listed}
         dim, index = chosen[0], listed[chosen[0]]
     if index is None or not isinstance(dim, int) or not -len(shape) <= dim < len(shape):
         return function, arguments
     size = shape[dim]
     kept = {**_input(arguments), "value": arguments.get("value"), "dim": dim}
-    if isinstance(index, slice):
-        if any(not isinstance(end, (int, type(None))) for end in (index.start, index.stop)):
-            return function, arguments  # a tensor
-        return "slice", {**kept, "index": str(range(*index.indices(size)))}
-    if isinstance(index, int) and not isinstance(index, bool):
-        return "select", {**kept, "index": index % max(size, 1)}
+    if isinstance(index, slice) and _is_known(index) and range(size)[index] == range(size):
+        return "reshape", _input(arguments)
+    if isinstance(index, slice) and not _is_known(index):
+        return function, arguments
+    if _is_known(index):
+        name = "slice" if isinstance(index, slice) else "select"
+        return name, {**kept, "index": _counted(index, size)}
     if isinstance(index, (list, tuple)) and all(type(i) is int for i in index):
         index = f"list {[i % max(size, 1) for i in index]}"
     return "indexselect", {**kept, "index": index}
+
+
+def _is_known(index: Any) -> bool:
+    """Return whether an index is a whole number, or a range whose ends are."""
+    if isinstance(index, slice):
+        return all(isinstance(end, (int, type(None))) for end in (index.start, index.stop))
+    return type(index) is int
+
+
+def _counted(index: int | slice, size: int) -> int | str:
+    """Return an index or range counted from the first item."""
+    if isinstance(index, slice):
+        return str(range(*index.indices(size)))
+    return index % max(size, 1)
+
+
+def _steps(listed: Sequence[Any], shape: Shape) -> list[str]:
+    """Return the selections in one dimension after the other that an index is, none if unknown."""
+    if not all(map(_is_known, listed)) or len(listed) > len(shape):
+        return []
+    steps, dim = [], 0
+    for index, size in zip(listed, shape, strict=False):
+        if not isinstance(index, slice):
+            steps.append(f"select dim={dim} index={_counted(index, size)}")
+            continue
+        if _counted(index, size) != str(range(size)):
+            steps.append(f"slice dim={dim} index={_counted(index, size)}")
+        dim += 1
+    return steps
 
 
 def _of_each_dimension(index: Any, dimensions: int) -> list[Any]:
@@ -280,10 +318,26 @@ def _with_sides(arguments: Arguments) -> Arguments:
     return {**changed, "padding": padding} if padding else _without(changed, "count_include_pad")
 
 
-def _resize(name: str, arguments: Arguments) -> Arguments:
+def _scale(arguments: Arguments, shape: Shape, result: Shape) -> Any:
+    """Return the factors of a resize if they do not follow from the sizes before and after."""
+    scale = arguments.get("scales", arguments.get("scale_factors", arguments.get("scale_factor")))
+    images = len(shape) - 2
+    if scale is None or arguments.get("recompute_scale_factor") or images < 1:
+        return None
+    factors = list(scale)[-images:] if isinstance(scale, (list, tuple)) else [scale] * images
+    if not all(isinstance(factor, (int, float)) for factor in factors):
+        return scale
+    sizes = zip(shape[-images:], factors, result[-images:], strict=False)
+    exact = all(math.isclose(before * factor, after) for before, factor, after in sizes)
+    return None if exact else factors
+
+
+def _resize(name: str, arguments: Arguments, shape: Shape, result: Shape) -> Arguments:
     """Return the mode of a resize as ``nearest``, ``linear`` or ``cubic``, and other rules."""
     mode = _text(arguments.get("mode"))
     rest = _without(arguments, "mode", "coordinate_transformation_mode", "nearest_mode", "roi")
+    rest = _without(rest, "scales", "scale_factors", "scale_factor", "recompute_scale_factor")
+    rest["scale"] = _scale(arguments, shape, result)
     if name != "Resize":
         mode = mode or name.lower().removeprefix("upsample_")
         mode = re.sub("[123]d$", "", mode)

@@ -70,6 +70,17 @@ def replace_meta_attributes(module: nn.Module, replace: Callable[[Tensor], Tenso
                 vars(part)[name] = tree_map(lambda x: replace(x) if found(x) else x, value)
 
 
+def copy_attributes(module: nn.Module) -> None:
+    """Replace tensors that are plain attributes by copies, which a pass may change in place."""
+    copies: dict[int, Tensor] = {}
+    for part in module.modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            continue
+        for name, value in list(vars(part).items()):
+            if type(value) is Tensor and not value.is_meta:
+                vars(part)[name] = copies.setdefault(id(value), value.detach().clone())
+
+
 def _copied(value: Any) -> tuple[Any, Any]:
     """Return a value and its content, if that may change."""
     return value, copy(value) if type(value) in (dict, list) else None

@@ -97,12 +97,13 @@ _UNIMPORTANT = (
 _LEFT_OUT = frozenset(_UNIMPORTANT.split())
 # The same of one function.
 _FOLLOWING_FROM_SHAPES = {
-    "resize": "size sizes scales scales_h scales_w scales_d scale_factor scale_factors",
+    "resize": "size sizes scales_h scales_w scales_d",
     "split": "chunks split split_size split_sizes split_size_or_sections sections indices "
     "indices_or_sections tensor_indices_or_sections num_outputs",
 }
 _EACH_DIMENSION = frozenset({"dilation", "kernel_size", "stride"})  # or one number for all
 _RENAMED = {
+    "0": "input",  # of a function whose arguments have no names
     "self": "input",
     "data": "input",
     "data_0": "inputs",
@@ -205,7 +206,7 @@ def described(
         if text and text != _text(key, default, 0):
             found[key] = text
     if function in _KNOWN_BY_RESULT:  # which one of several results, or which constant
-        found = {key: found[key] for key in ("input", "0") if key in found}
+        found = {"input": found["input"]} if "input" in found else {}
     if is_commutative(function):
         operands = sorted(found.pop(key) for key in ("input", "other", "inputs") if key in found)
         found |= {"operands": " ".join(operands)} if operands else {}

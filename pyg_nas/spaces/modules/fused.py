@@ -1,11 +1,15 @@
 """Operations as a hash sees them: without those that change nothing, or that exporters divide.
 
 ONNX exporters write a linear layer as a product and a sum, SiLU as a product with a sigmoid,
-``c / x`` as a power and a product, and ``!=`` as the negation of ``==``.
+``c / x`` as a power and a product, and ``!=`` as the negation of ``==``. An index in several
+dimensions is one selection after another there and in ``torch.export``. One shape after another is
+the last one.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,6 +25,7 @@ _NEUTRAL = frozenset(
     }
 )
 _ONE_OPERAND = "operands="
+_SELECTION = re.compile(r"(dim=\d+ index=.+?)( input=#\d+)?")
 
 
 def fused(vertices: Sequence[Vertex]) -> list[Vertex]:
@@ -29,6 +34,7 @@ def fused(vertices: Sequence[Vertex]) -> list[Vertex]:
     place: list[int] = []  # of the vertex that has the result of each one
     for vertex in vertices:
         moved = replace(vertex, sources=tuple(place[source] for source in vertex.sources))
+        moved = _without_shapes_between(moved, kept)
         if _is_neutral(moved, kept):
             place.append(moved.sources[0])
         else:
@@ -37,6 +43,12 @@ def fused(vertices: Sequence[Vertex]) -> list[Vertex]:
     readers = [0] * len(kept)
     for source in (source for vertex in kept if vertex for source in vertex.sources):
         readers[source] += 1
+    for position in range(len(kept) - 2, -1, -1):
+        unread = kept[position]
+        if unread and not readers[position] and _function(unread) == "reshape":
+            kept[position] = None
+            for source in unread.sources:
+                readers[source] -= 1
     for position, second in enumerate(kept):
         for source in second.sources if second else ():
             first = kept[source]
@@ -65,6 +77,20 @@ def _is_neutral(vertex: Vertex, earlier: Sequence[Vertex | None]) -> bool:
     return source is not None and (source.shape, source.dtype) == (vertex.shape, vertex.dtype)
 
 
+def _without_shapes_between(vertex: Vertex, earlier: Sequence[Vertex | None]) -> Vertex:
+    """Return a vertex that reads what was there before it got another shape."""
+    while _function(vertex) == "reshape" and not vertex.settings and len(vertex.sources) == 1:
+        source = earlier[vertex.sources[0]]
+        if source is None or _function(source) != "reshape" or len(source.sources) != 1:
+            break
+        first = earlier[source.sources[0]]
+        sizes = {math.prod(one.shape) for one in (first, source, vertex) if one is not None}
+        if len(sizes) > 1 or source.dtype != vertex.dtype:  # numbers are repeated
+            break
+        vertex = replace(vertex, sources=source.sources, settings=source.settings)
+    return vertex
+
+
 def _one_of_two(first: Vertex, second: Vertex) -> Vertex | None:
     """Return the operation that two are, the second one of which alone reads the first."""
     names = _function(first), _function(second)
@@ -85,6 +111,22 @@ def _one_of_two(first: Vertex, second: Vertex) -> Vertex | None:
     factor = second.settings.removeprefix(_ONE_OPERAND)
     if names == ("pow", "mul") and alone and first.settings == "other=-1" and factor:
         return replace(second, function="div", settings=f"input={factor}", sources=first.sources)
+    before, after = _selections(first), _selections(second)
+    if before and after and alone:
+        settings = f"{before[0]}steps={before[1]}; {after[1]}"
+        return replace(second, function="slice", settings=settings, sources=first.sources)
     if names == ("eq", "not") and alone:
         return replace(second, function="ne", settings=first.settings, sources=first.sources)
     return None
+
+
+def _selections(vertex: Vertex) -> tuple[str, str] | None:
+    """Return which result is read, and the selections in one dimension after the other."""
+    function = _function(vertex)
+    if function not in ("slice", "select"):
+        return None
+    marks, several, steps = vertex.settings.partition("steps=")
+    if several:
+        return marks, steps
+    one = _SELECTION.fullmatch(vertex.settings)
+    return (f"{one[2] or ''} ".lstrip(), f"{function} {one[1]}") if one else None

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
 
 _MOST_BYTES_OF_NUMBER = 16
+_RESIZED = frozenset({"Resize", "Upsample"})  # by floating-point numbers that are no weights
+_MOST_SCALES = 16
 # Conditions are followed through these alone.
 _SAME_CONDITION = frozenset({"Identity", "Cast"})
 
@@ -90,9 +92,12 @@ def known_constants(graph: GraphProto, folder: Path) -> dict[str, Any]:
     from onnx import helper, numpy_helper
 
     found = {}
+    resized = (node for node in graph.node if node.op_type in _RESIZED)
+    scales = {name for node in resized for name in node.input[1:]}
     for tensor in graph.initializer:
-        dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        if are_weights(dtype.kind, dtype.itemsize, math.prod(tensor.dims)):
+        dtype, size = helper.tensor_dtype_to_np_dtype(tensor.data_type), math.prod(tensor.dims)
+        is_scale = tensor.name in scales and size <= _MOST_SCALES
+        if are_weights(dtype.kind, dtype.itemsize, size) and not is_scale:
             continue
         try:
             external = tensor.data_location == tensor.EXTERNAL
@@ -100,7 +105,7 @@ def known_constants(graph: GraphProto, folder: Path) -> dict[str, Any]:
         except (OSError, TypeError, ValueError):
             continue
         if array is not None:
-            found[tensor.name] = known_numbers(array)
+            found[tensor.name] = array.tolist() if is_scale else known_numbers(array)
     return found
 
 

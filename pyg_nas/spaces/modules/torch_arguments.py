@@ -47,8 +47,9 @@ def named_arguments(
     """
     positional, named = arguments
     if name in _INDEXING:
-        index = positional[1]
-        return {"index": [*index] if isinstance(index, tuple) else [index], "value": positional[2:]}
+        tensor, index, *value = positional
+        listed = [*index] if isinstance(index, tuple) else [index]
+        return {"input": tensor, "index": listed, "value": value}
     if name == "einsum" and len(positional) > 2:  # factors one by one
         positional = (positional[0], positional[1:])
     for exact in (True, False):

@@ -41,7 +41,11 @@ from torch.utils.flop_counter import flop_registry
 
 from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.spaces.modules.equal_forms import reordered
-from pyg_nas.spaces.modules.evaluation_mode import evaluation, replace_meta_attributes
+from pyg_nas.spaces.modules.evaluation_mode import (
+    copy_attributes,
+    evaluation,
+    replace_meta_attributes,
+)
 from pyg_nas.spaces.modules.functions import described
 from pyg_nas.spaces.modules.known_numbers import are_weights, known_numbers, unknown_numbers
 from pyg_nas.spaces.modules.moved_bytes import bytes_read
@@ -107,6 +111,7 @@ def graph_of(module: nn.Module, *inputs: Any, **named_inputs: Any) -> NetworkGra
         try:
             state = recorder.fake_state(module)
             replace_meta_attributes(module, recorder.fake)
+            copy_attributes(module)
             arguments = tree_map(recorder.fake_input, inputs)
             named = tree_map(recorder.fake_input, named_inputs)
             stack.enter_context(fake)  # only now: under it each new tensor costs a millisecond
@@ -168,7 +173,8 @@ class _Recorder:
         self.sizes: dict[int, int] = {}
         self.parameter_ids: dict[int, int] = {}
         self.constants: set[int] = set()  # vertices that depend on no input and no parameter
-        self.values: dict[int, Tensor] = {}  # id of a tensor that is constant: its numbers
+        # Of a constant by its id: the fake tensor, and one with its numbers.
+        self.values: dict[int, tuple[Tensor, Tensor]] = {}
         self.numbers: dict[int, int] = {}  # id of a tensor: its place among several results
         self.path: list[str] = []  # names of the submodules that are running
         # Of the function that is recorded:
@@ -198,7 +204,7 @@ class _Recorder:
                     self.parameter_ids[id(made)] = len(self.sizes)
                     self.weights[id(made)] = self.sizes[id(made)] = tensor.numel()
                 elif not tensor.is_meta:
-                    self.values[id(made)] = tensor
+                    self.values[id(made)] = made, tensor
             state[name] = fakes[id(tensor)]
         return state
 
@@ -272,7 +278,7 @@ class _Recorder:
             for tensor in made:
                 self._remember(tensor, sources, self.numbers.get(id(given[0]), 0))
                 if id(given[0]) in self.values:
-                    self.values[id(tensor)] = self.values[id(given[0])]
+                    self.values[id(tensor)] = tensor, self.values[id(given[0])][1]
             return
         weights = {id(t): self.sizes[id(t)] for t in given if id(t) in self.sizes}
         results = [tensor for tensor in made if _storage(tensor) not in storages]  # no views
@@ -283,6 +289,11 @@ class _Recorder:
         )  # of the dispatcher, and of torch.jit.trace with a line before its name
         operation = "conv_transpose" if transposed else normalised(name)
         attributes = window(plain.lstrip("_"), arguments, given)
+        written_to = {_storage(tensor) for tensor in changed}
+        stale = [key for key, pair in self.values.items() if _storage(pair[0]) in written_to]
+        for key in stale:  # which part of a constant is changed is known from its maker
+            if self.makers.get(key):
+                del self.values[key]
         called, settings = self._settings(
             other, operation if transposed else equal_name, operation, ordered, made, attributes
         )
@@ -308,6 +319,8 @@ class _Recorder:
             self._compute(function, name, arguments, made)
         for tensor in changed:
             self.writers[_storage(tensor)] = (len(self.vertices) - 1,)
+        for key in stale:
+            self.values.pop(key, None)
 
     def _settings(
         self,
@@ -344,7 +357,7 @@ class _Recorder:
             return ""
         if id(tensor) in self.sizes:
             return f"parameter {tuple(tensor.shape)}"
-        numbers = self.values.get(id(tensor), tensor)
+        _, numbers = self.values.get(id(tensor), (tensor, tensor))
         array = None if isinstance(numbers, FakeTensor) else _array(numbers, whole=bool(sources))
         if array is not None:
             return known_numbers(array)
@@ -361,7 +374,13 @@ class _Recorder:
             return
 
         def value(item: Any) -> Any:
-            return self.values[id(item)] if isinstance(item, FakeTensor) else item
+            """Return a copy, which the function may change."""
+            if not isinstance(item, Tensor):
+                return item
+            known = self.values[id(item)][1] if isinstance(item, FakeTensor) else item
+            if known.numel() > _MOST_COMPUTED:
+                raise ValueError
+            return known.clone()
 
         positional, named = arguments
         try:
@@ -370,7 +389,7 @@ class _Recorder:
         except Exception:  # an unknown one, or a function of fake tensors alone
             return
         self.values.update(
-            (id(fake), real) for fake, real in zip(made, _tensors(result), strict=False)
+            (id(fake), (fake, real)) for fake, real in zip(made, _tensors(result), strict=False)
         )
 
     def _uncounted_macs(self, name: str, operation: str, given: list[Tensor]) -> int:

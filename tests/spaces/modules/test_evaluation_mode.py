@@ -79,6 +79,24 @@ def test_plain_tensors_of_a_module_without_memory_are_constants() -> None:
     assert all(vars(module)[name] is value for name, value in before.items())
 
 
+def test_a_tensor_that_a_pass_changes_is_left_as_it_was() -> None:
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.count = torch.tensor([1.0, 2.0])
+            self.register_buffer("steps", torch.tensor([3, 4]))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.count += 1
+            self.steps.add_(1)
+            return x * self.count.sum() * self.steps.sum()
+
+    module = Counting()
+    assert graph_of(module, IMAGES).hash == graph_of(module, IMAGES).hash
+    assert module.count.tolist() == [1.0, 2.0]
+    assert module.steps.tolist() == [3, 4]
+
+
 def test_layers_beside_an_exported_program_are_evaluated() -> None:
     program = torch.export.export(nn.Linear(4, 3), (torch.zeros(2, 4),)).module()
     module = nn.Sequential(program, nn.BatchNorm1d(3), nn.Sequential(nn.Dropout()))

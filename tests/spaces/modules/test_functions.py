@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,17 @@ from tests.spaces.modules.torch_modules import Function
 
 IMAGES = torch.zeros(1, 4, 8, 8)
 MASK = torch.ones(8, 8, dtype=torch.bool)
+
+
+def _set(x: Tensor, index: Any) -> Tensor:
+    changed = x.clone()
+    changed[index] = 0.0
+    return changed
+
+
+def _filled_view(x: Tensor, start: int) -> Tensor:
+    x[start : start + 1].fill_(5.0)
+    return x
 
 
 def _hashes(modules: tuple[Any, ...], *inputs: Tensor) -> set[str]:
@@ -93,6 +105,21 @@ def _hashes(modules: tuple[Any, ...], *inputs: Tensor) -> set[str]:
             Function(lambda layer, x: x * layer.weight, nn.Linear(8, 1)),
         ),
         (lambda x: x[..., 0], lambda x: x[..., 0, :]),
+        (lambda x: x.chunk(2, 1)[0][:, 0], lambda x: x.chunk(2, 1)[1][:, 0]),
+        (
+            lambda x: x * _set(torch.zeros(8), 0),
+            lambda x: x * _set(torch.zeros(8), 1),
+            lambda x: x * _set(torch.ones(8), 0),
+            lambda x: x * _set(_set(torch.ones(8), 0), 1),
+            lambda x: x * _filled_view(torch.ones(8), 0),
+            lambda x: x * _filled_view(torch.ones(8), 1),
+        ),
+        (
+            lambda x: functional.interpolate(x, scale_factor=1.3),
+            lambda x: functional.interpolate(x, size=10),
+            lambda x: functional.interpolate(x, scale_factor=1.35, mode="bilinear"),
+            lambda x: functional.interpolate(x, scale_factor=1.3, mode="bilinear"),
+        ),
         # What is the default of another function.
         (lambda x: functional.rms_norm(x, (8,)), lambda x: functional.rms_norm(x, (8,), eps=1e-5)),
         (lambda x: functional.normalize(x), lambda x: functional.normalize(x, eps=1e-5)),
@@ -207,6 +234,17 @@ def _convolutions() -> tuple[Any, ...]:
             lambda x: torch.where(x > 0, 2.0, x),
             lambda x: x.masked_fill(value=2.0, mask=x > 0),
         ),
+        (lambda x: x[:, 0, 1:3], lambda x: x[:, 0][:, 1:3], lambda x: x[:, -4, 1:-5, :]),
+        (lambda x: x[:, 0:4], lambda x: x[...], lambda x: x),
+        (lambda x: x.reshape(2, 128).reshape(4, 64), lambda x: x.view(4, 64)),
+        (lambda x: x.reshape(1, 256).reshape(1, 4, 8, 8), lambda x: x),
+        (lambda x: x.repeat(1, 2, 1, 1), lambda x: x.tile((1, 2, 1, 1))),
+        (lambda x: torch.div(x, 2, rounding_mode="floor"), lambda x: x // 2),
+        (lambda x: _set(x, (0, slice(1, 3))), lambda x: _set(x, (-1, slice(-3, 3), ...))),
+        (
+            lambda x: functional.interpolate(x, scale_factor=1.3, recompute_scale_factor=True),
+            lambda x: functional.interpolate(x, size=(10, 10)),
+        ),
         (lambda x: x * x.sigmoid(), nn.SiLU()),
         (lambda x: x * 1 + 0, lambda x: x),
         (nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding="same")),
@@ -266,6 +304,17 @@ def test_equal_hashes_mean_equal_results() -> None:
     assert len(found) > (len(STEPS) - 2) ** 2  # two of them are one, some twice are another
 
 
+def test_random_compositions_have_one_hash_in_programs_of_torch_export() -> None:
+    generator = random.Random(0)
+    images = torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(0))
+    for _ in range(25):
+        chosen = generator.choices(STEPS, k=3)
+        network = nn.Sequential(*map(Function, chosen))
+        program = torch.export.export(network, (images,)).module()
+        torch.testing.assert_close(network(images), program(images))
+        assert graph_of(network, images).hash == graph_of(program, images).hash
+
+
 def _permuted(numbers: Tensor) -> nn.Module:
     module = Function(lambda layer, x: x.index_select(1, layer.numbers), nn.Module())
     module.layers[0].register_buffer("numbers", numbers)
@@ -310,6 +359,9 @@ FORMS: list[Any] = [
     lambda x: torch.where(x != 1, x, 0.0).masked_fill(x > 3, 4.0),
     lambda x: x.clamp(min=0) ** 3 + x.norm(dim=1, keepdim=True),
     lambda x: x.index_select(1, torch.tensor([3, 0, 2, 1])),
+    lambda x: functional.interpolate(x, scale_factor=1.5)[:, :, 1:5, 0],
+    lambda x: functional.interpolate(x, scale_factor=1.3)[:, :, 1:5, 0],
+    lambda x: x.reshape(1, 4, 64).reshape(1, 16, 16).softmax(-1),
 ]
 
 

@@ -51,3 +51,35 @@ def test_functions_of_two_operations() -> None:
         (_vertex("eq", "operands=1", 0), _vertex("not", "", 1), ("ne", "operands=1", (0,))),
     ):
         assert _described([INPUT, first, second, output])[1:-1] == [expected]
+
+
+def test_selections_one_after_the_other_are_one() -> None:
+    first = _vertex("slice", "dim=0 index=range(0, 2) input=#1", 0)
+    second = _vertex("select", "dim=1 index=3", 1)
+    third = _vertex("slice", "steps=slice dim=0 index=range(1, 2); select dim=0 index=0", 2)
+    output = _vertex("output", "", 3)
+    settings = (
+        "input=#1 steps=slice dim=0 index=range(0, 2); select dim=1 index=3; "
+        "slice dim=0 index=range(1, 2); select dim=0 index=0"
+    )
+    assert _described([INPUT, first, second, third, output])[1:-1] == [("slice", settings, (0,))]
+    unknown = _vertex("slice", "dim=0 starts=constant", 1)
+    assert len(fused([INPUT, first, unknown, _vertex("output", "", 2)])) == 4
+
+
+def test_of_shapes_one_after_the_other_the_last_one_counts() -> None:
+    def shaped(shape: tuple[int, ...], source: int, settings: str = "") -> Vertex:
+        return Vertex("reshape", sources=(source,), shape=shape, settings=settings)
+
+    flat = [INPUT, shaped((6,), 0, "input=#1"), shaped((3, 2), 1)]
+    output = Vertex("output", sources=(2,), shape=(3, 2))
+    assert _described([*flat, output])[1:-1] == [("reshape", "input=#1", (0,))]
+    # Another operation reads the first one, too.
+    both = [*flat, Vertex("relu", sources=(1,)), Vertex("output", sources=(2, 3))]
+    assert [name for name, _, _ in _described(both)] == [
+        *("input", "reshape", "reshape", "relu", "output")
+    ]
+    back = [INPUT, shaped((6,), 0), shaped(SHAPE, 1), Vertex("output", sources=(2,))]
+    assert _described(back) == [("input", "", ()), ("output", "", (0,))]
+    repeated = [INPUT, shaped((4, 2, 3), 0), shaped((24,), 1), Vertex("output", sources=(2,))]
+    assert len(fused(repeated)) == 4
