@@ -18,6 +18,8 @@ from sklearn.model_selection import KFold
 from pyg_nas.data.networks.sources import NetworkSource, graph_of_network
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.data.protocols.folds import grouped_folds
+from pyg_nas.data.protocols.label_texts import label_unit
+from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.shipped import SHIPPED, shipped_latencies
 from pyg_nas.data.tables.sources import open_any_table
 from pyg_nas.errors import MeasureError, SettingsError, listed
@@ -49,6 +51,7 @@ GRAPHS = 60
 _TABLE = "latency.hdf5"
 _TARGET = "latency"
 _FOLDS = 5
+_SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 BuildNetwork = Callable[[Cell], tuple[Any, Any]]
 """Returns the network of a cell with one image."""
@@ -59,12 +62,13 @@ class LatencyModel:
     """Looks up or predicts the latency of cells' networks on one device.
 
     Args:
-        estimator: Fitted to latencies in seconds; None if all cells of the search are ``known``.
+        estimator: Fitted to latencies; None if all cells of the search are ``known``.
         device: The device, in words.
         errors: Relative errors of networks that were left out of a fit, ``[n]``: prediction divided
             by measurement, minus one. Empty where not known.
         measured: Networks with a measured latency.
         known: Seconds of cells by module hash, which are not predicted.
+        unit: Seconds of the unit of the estimator.
     """
 
     estimator: Any
@@ -72,6 +76,7 @@ class LatencyModel:
     errors: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     measured: int = 0
     known: Mapping[str, float] = field(default_factory=dict)
+    unit: float = 1.0
 
     @classmethod
     def fit(cls, cells: CellArray, seconds: NDArray[np.float64], device: str) -> LatencyModel:
@@ -103,7 +108,7 @@ class LatencyModel:
             seconds[:] = [self.known.get(digest.decode(), np.nan) for digest in cells.hashes()]
         others = np.flatnonzero(np.isnan(seconds))
         if len(others):
-            seconds[others] = self.estimator.predict(cells[others])
+            seconds[others] = self.unit * self.estimator.predict(cells[others])
         return seconds
 
     def describe(self) -> dict[str, Any]:
@@ -171,7 +176,8 @@ def stored_latencies(
         build: Builds their networks, which only whole networks need.
 
     Raises:
-        SettingsError: If the table has no such target.
+        SettingsError: If the table has no such target, or it or the model's label is in a unit of
+            something else than time.
         ModelError: If the folder is not of a model.
         TableError: If the file is not a table.
     """
@@ -179,16 +185,18 @@ def stored_latencies(
 
     about = f"as in {Path(path).name}"
     if Path(path).is_dir():
-        estimator = TrainedPredictor.load(path).estimator
+        trained = TrainedPredictor.load(path)
+        estimator, unit = trained.estimator, _seconds_of(trained.unit, path)
         if hasattr(estimator, "space_"):
-            return LatencyModel(estimator, about)
-        return _from_networks(estimator, domain, build, about)
+            return LatencyModel(estimator, about, unit=unit)
+        return _from_networks(estimator, domain, build, about, unit)
     shipped = os.fspath(path) == SHIPPED
     table = shipped_latencies() if shipped else open_any_table(path, domain.space)
     if _TARGET not in table.targets:
         raise SettingsError(f"{path}: has no target {_TARGET!r}, it has {listed(table.targets)}")
     rows = np.flatnonzero(np.isfinite(table.targets[_TARGET]))
-    seconds = table.targets[_TARGET][rows]
+    unit = _seconds_of(label_unit(table, LabelPolicy(_TARGET)), path)
+    seconds = unit * table.targets[_TARGET][rows]
     if isinstance(table, NetworkTable):
         families = None
         if shipped:  # the networks of a search can be of other families
@@ -205,14 +213,25 @@ def stored_latencies(
     return replace(LatencyModel.fit(table.cells[rows], seconds, about), known=known)
 
 
+def _seconds_of(unit: str, path: str | os.PathLike[str]) -> float:
+    """Return the seconds of a unit of time; latencies without one are in seconds."""
+    if unit not in _SECONDS:
+        raise SettingsError(f"{path}: latencies are needed, these numbers are in {unit}")
+    return _SECONDS[unit]
+
+
 def _from_networks(
-    estimator: Any, domain: Domain, build: BuildNetwork | None, about: str
+    estimator: Any, domain: Domain, build: BuildNetwork | None, about: str, unit: float = 1.0
 ) -> LatencyModel:
-    """Return a model of cells that is fitted to an estimator's predictions of their networks."""
+    """Return a model of cells that is fitted to an estimator's predictions of their networks.
+
+    Args:
+        unit: Seconds of the unit of the predictions.
+    """
     if build is None:
         raise SettingsError("latencies of whole networks need the networks of the cells")
     cells = domain.sample(GRAPHS, (), np.random.default_rng(0))
-    seconds = estimator.predict([graph_of_network(build(cell)) for cell in cells])
+    seconds = unit * estimator.predict([graph_of_network(build(cell)) for cell in cells])
     fitted = LatencyModel.fit(CellArray.from_cells(cells), seconds, about)
     measured = getattr(estimator, "errors_", None)
     if measured is None:

@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 from pyg_nas.data.networks.table import NetworkTable
+from pyg_nas.data.protocols.labels import LabelPolicy
+from pyg_nas.data.protocols.protocol import Protocol
 from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import MeasureError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
@@ -18,6 +20,7 @@ from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.measure.profiles import profile
 from pyg_nas.measure.profiles.latency import Latency
 from pyg_nas.measure.settings import ProfileSettings
+from pyg_nas.predictors.trained import TrainedPredictor
 from pyg_nas.report.search_facts import SearchFacts
 from pyg_nas.search import latency
 from pyg_nas.search.constraints import Constraints, restrict
@@ -142,6 +145,31 @@ def test_latencies_of_a_table(small_table: Table, tmp_path: Path) -> None:
     complete = stored_latencies(path, Domain(table.space, table.cells))
     assert complete.estimator is None
     assert np.array_equal(complete(table.cells), seconds)
+
+
+@pytest.mark.parametrize(("unit", "seconds"), [("s", 1.0), ("ms", 1e-3), ("us", 1e-6)])
+def test_latencies_are_read_in_their_unit(
+    small_table: Table, tmp_path: Path, unit: str, seconds: float
+) -> None:
+    domain = Domain(small_table.space)
+    table = small_table.subset(slice(0, 60))
+    latencies = 1.0 + table.cells.num_vertices
+    targets = {"latency": latencies, f"latency_{unit}": latencies, "energy_mJ": latencies}
+    about = {"units": {"latency": unit}}
+    table = Table(table.cells, table.metrics, table.budgets, about, targets=targets)
+    table.save(tmp_path / "t.hdf5")
+    expected = 1.0 + CELLS.num_vertices
+    model = stored_latencies(tmp_path / "t.hdf5", domain)
+    np.testing.assert_allclose(model(CELLS) / seconds, expected, rtol=0.2)
+    for metric in ("latency", f"latency_{unit}"):
+        protocol = Protocol("60", label=LabelPolicy(metric))
+        TrainedPredictor.train(table, protocol, "fast").save(tmp_path / metric)
+        model = stored_latencies(tmp_path / metric, domain)
+        np.testing.assert_allclose(model(CELLS) / seconds, expected, rtol=0.2)
+    protocol = Protocol("60", label=LabelPolicy("energy_mJ"))
+    TrainedPredictor.train(table, protocol, "fast").save(tmp_path / "energy")
+    with pytest.raises(SettingsError, match="latencies are needed, these numbers are in mJ"):
+        stored_latencies(tmp_path / "energy", domain)
 
 
 def test_a_latency_of_a_table_is_called_measured(small_table: Table, tmp_path: Path) -> None:
