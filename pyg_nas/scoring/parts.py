@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pyg_nas.scoring.scores import Columns
 _NAME = re.compile(r"(\d{9})-([0-9a-f]{16})\.npz")
 _SETTINGS = "settings.json"
 _LOCK = "lock"
+_REMEDY = "delete the file, and the same command scores its block again"
 
 
 @contextmanager
@@ -36,7 +37,14 @@ def open_parts(folder: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = SignedLock(folder / _LOCK, f"{folder}: another process scores into this folder")
-    with lock.held():
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock.held())
+        except FileNotFoundError:
+            raise SettingsError(
+                f"{folder}: another process that scored into this folder has just removed it; run "
+                f"the command again"
+            ) from None
         path = folder / _SETTINGS
         if not path.exists():
             # Hidden are temporary files of a process that was killed.
@@ -104,14 +112,24 @@ class Parts:
         Raises:
             SettingsError: If a file is damaged.
         """
+        names: set[str] = set()
         for number in range(count):
-            yield read_npz(self._path(number, self._found[number]))
+            path = self._path(number, self._found[number])
+            try:
+                columns = read_npz(path)
+            except SettingsError as error:
+                raise SettingsError(f"{error}; {_REMEDY}") from None
+            names = names or set(columns)
+            if set(columns) != names or len({values.shape for values in columns.values()}) != 1:
+                raise SettingsError(f"{path}: is not a part of these scores; {_REMEDY}")
+            yield columns
 
     def remove(self) -> None:
         """Remove the folder, the parts first: what a killed process leaves can be resumed."""
         for number, digest in self._found.items():
-            self._path(number, digest).unlink()
-        shutil.rmtree(self.folder)
+            self._path(number, digest).unlink(missing_ok=True)
+        # Another process that waits for the lock may make the folder again.
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def discard(self) -> None:
         """Remove the folder if it has no part, from which scoring could resume."""
