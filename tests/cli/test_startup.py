@@ -118,6 +118,8 @@ ALLOWED: list[dict[str, set[str]]] = [
         "--version": set(),
         "table info table.hdf5": {"h5py"},
         "table check table.hdf5": {"h5py"},
+        "table info networks.hdf5": {"h5py"},
+        "table export --csv networks.hdf5 networks.csv": {"h5py"},
         "table convert table.tfrecord converted.hdf5": {"h5py"},
         "table export --csv converted.hdf5 table.csv": {"h5py"},
         "table import table.csv imported.hdf5 --space nasbench101": {"h5py"},
@@ -129,6 +131,7 @@ ALLOWED: list[dict[str, set[str]]] = [
         "tell asked 1 --accuracy 0.5 --epochs 3": set(),
         "tell asked 1 --failed": set(),
         "ask asked": set(),
+        "ask listed --networks networks.hdf5 --n 1 --method random": {"h5py"},
     },
     {
         FAST: PREDICTION,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from inspect import unwrap
 
 import torch
 from torch import nn
 
+from pyg_nas.compute.light_optimizer import light_optimizer
 from pyg_nas.measure.settings import TrainingSettings
 
 
@@ -23,7 +23,7 @@ def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:
 def make_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     """Return the optimizer of a network's parameters, with the constants of NAS-Bench-101."""
     if settings.optimizer == "sgd":
-        return _SGD(
+        return light_optimizer(torch.optim.SGD)(
             network.parameters(),
             lr=settings.learning_rate,
             momentum=settings.momentum,
@@ -31,7 +31,7 @@ def make_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.opti
             nesterov=settings.momentum > 0,
             fused=True,
         )
-    return _RMSprop(
+    return light_optimizer(torch.optim.RMSprop)(
         network.parameters(),
         lr=settings.learning_rate,
         alpha=0.9,
@@ -39,20 +39,3 @@ def make_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.opti
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
-
-
-class _Light:
-    """Methods of an optimizer that do not import torch's compiler, which needs 70 MB and 2 s."""
-
-    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
-    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
-    state_dict = unwrap(torch.optim.Optimizer.state_dict)
-    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
-
-
-class _SGD(_Light, torch.optim.SGD):
-    step = torch.no_grad()(unwrap(torch.optim.SGD.step))
-
-
-class _RMSprop(_Light, torch.optim.RMSprop):
-    step = torch.no_grad()(unwrap(torch.optim.RMSprop.step))

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from pyg_nas.compute.light_optimizer import light_optimizer
 from pyg_nas.errors import SettingsError
 from pyg_nas.features.network_operations import (
     BYTES_OF_A_CALL,
@@ -232,7 +233,7 @@ def _train(
     with torch.no_grad():  # begin near the rough times
         last.weight.mul_(0.1)
         last.bias.zero_()
-    optimizer = torch.optim.AdamW(
+    optimizer = light_optimizer(torch.optim.AdamW)(
         network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY
     )
     cycle = torch.optim.lr_scheduler.OneCycleLR(
