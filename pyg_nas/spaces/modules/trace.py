@@ -173,8 +173,8 @@ class _Recorder:
         self.sizes: dict[int, int] = {}
         self.parameter_ids: dict[int, int] = {}
         self.constants: set[int] = set()  # vertices that depend on no input and no parameter
-        # Of a constant by its id: the fake tensor, and one with its numbers.
-        self.values: dict[int, tuple[Tensor, Tensor]] = {}
+        # Of a constant by its id: its storage, and a tensor with its numbers.
+        self.values: dict[int, tuple[int, Tensor]] = {}
         self.numbers: dict[int, int] = {}  # id of a tensor: its place among several results
         self.path: list[str] = []  # names of the submodules that are running
         # Of the function that is recorded:
@@ -204,7 +204,7 @@ class _Recorder:
                     self.parameter_ids[id(made)] = len(self.sizes)
                     self.weights[id(made)] = self.sizes[id(made)] = tensor.numel()
                 elif not tensor.is_meta:
-                    self.values[id(made)] = made, tensor
+                    self.values[id(made)] = _storage(made), tensor
             state[name] = fakes[id(tensor)]
         return state
 
@@ -278,7 +278,7 @@ class _Recorder:
             for tensor in made:
                 self._remember(tensor, sources, self.numbers.get(id(given[0]), 0))
                 if id(given[0]) in self.values:
-                    self.values[id(tensor)] = tensor, self.values[id(given[0])][1]
+                    self.values[id(tensor)] = _storage(tensor), self.values[id(given[0])][1]
             return
         weights = {id(t): self.sizes[id(t)] for t in given if id(t) in self.sizes}
         results = [tensor for tensor in made if _storage(tensor) not in storages]  # no views
@@ -289,8 +289,9 @@ class _Recorder:
         )  # of the dispatcher, and of torch.jit.trace with a line before its name
         operation = "conv_transpose" if transposed else normalised(name)
         attributes = window(plain.lstrip("_"), arguments, given)
-        written_to = {_storage(tensor) for tensor in changed}
-        stale = [key for key, pair in self.values.items() if _storage(pair[0]) in written_to]
+        places = {_storage(tensor) for tensor in changed}
+        constants = self.values.items() if places else ()
+        stale = [key for key, (place, _) in constants if place in places]
         for key in stale:  # which part of a constant is changed is known from its maker
             if self.makers.get(key):
                 del self.values[key]
@@ -357,7 +358,7 @@ class _Recorder:
             return ""
         if id(tensor) in self.sizes:
             return f"parameter {tuple(tensor.shape)}"
-        _, numbers = self.values.get(id(tensor), (tensor, tensor))
+        _, numbers = self.values.get(id(tensor), (0, tensor))
         array = None if isinstance(numbers, FakeTensor) else _array(numbers, whole=bool(sources))
         if array is not None:
             return known_numbers(array)
@@ -389,7 +390,8 @@ class _Recorder:
         except Exception:  # an unknown one, or a function of fake tensors alone
             return
         self.values.update(
-            (id(fake), (fake, real)) for fake, real in zip(made, _tensors(result), strict=False)
+            (id(fake), (_storage(fake), real))
+            for fake, real in zip(made, _tensors(result), strict=False)
         )
 
     def _uncounted_macs(self, name: str, operation: str, given: list[Tensor]) -> int:
