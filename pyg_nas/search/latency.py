@@ -205,7 +205,7 @@ def stored_latencies(
         estimator = LatencyRegressor().fit(table.networks.select(rows), seconds, families)
         return _from_networks(estimator, domain, build, about)
     known = {
-        table.hashes[row].decode(): float(table.targets[_TARGET][row])
+        table.hashes[row].decode(): unit * float(table.targets[_TARGET][row])
         for row in table.rows_of_cells(rows)  # as in a search of the table
     }
     if np.isin(domain.cells.hashes(), table.hashes[rows]).all():

@@ -161,6 +161,7 @@ def test_latencies_are_read_in_their_unit(
     expected = 1.0 + CELLS.num_vertices
     model = stored_latencies(tmp_path / "t.hdf5", domain)
     np.testing.assert_allclose(model(CELLS) / seconds, expected, rtol=0.2)
+    np.testing.assert_allclose(model(table.cells) / seconds, latencies)  # looked up
     for metric in ("latency", f"latency_{unit}"):
         protocol = Protocol("60", label=LabelPolicy(metric))
         TrainedPredictor.train(table, protocol, "fast").save(tmp_path / metric)
