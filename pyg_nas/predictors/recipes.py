@@ -233,16 +233,16 @@ def check_recipe(recipe: str) -> None:
 
 
 def check_epochs(recipe: str) -> None:
-    """Check that ``epochs`` and ``learning_rate`` have an effect on a recipe of this package.
+    """Check that a recipe of this package has the settings ``epochs`` and ``learning_rate``.
 
     Raises:
-        SettingsError: If they do not.
+        SettingsError: If it does not.
     """
     if recipe in _needs and not _needs[recipe].has_epochs:
         having = [name for name, needs in _needs.items() if needs.has_epochs]
         raise SettingsError(
-            f"recipe {recipe!r} trains no network, or none by these options, so that epochs and "
-            f"learning_rate would change nothing; they are for {' and '.join(having)}"
+            f"recipe {recipe!r} has no settings epochs and learning_rate of its own; they are for "
+            f"{' and '.join(having)}"
         )
 
 

@@ -50,6 +50,8 @@ def evaluate(
 
     Example: pyg-nas evaluate model nasbench101.hdf5
     """
+    import numpy as np
+
     from pyg_nas.data.protocols.label_texts import label_sentence
     from pyg_nas.metrics.regression import mse_unit
     from pyg_nas.visualization.prediction_charts import no_correlation
@@ -80,6 +82,12 @@ def evaluate(
         print_line(f"{', '.join(undefined)} not defined: {no_correlation(result.measured)}")
     if compared.note:
         print_line(compared.note)
+    typical = float(np.median(result.predicted))
+    if result.fractions and not 0 <= typical <= 1:
+        print_line(
+            f"the predictions are no fractions as the labels are, their median is {typical:.4g}: "
+            f"{_NAMES['mse']} and {_NAMES['r2']} mean nothing"
+        )
     if json is not None:
         # JSON has no NaN; a figure that does not exist is null.
         plain = {k: None if v != v else v for k, v in figures.items()}

@@ -98,6 +98,23 @@ def test_a_model_without_a_protocol_scores_but_is_not_evaluated(
         assert "TrainedPredictor.save stores one" in error
 
 
+def test_predictions_in_another_unit_than_the_labels_are_named(
+    table_path: Path, small_table: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = tmp_path / "scores.csv"
+    accuracies = small_table.label(PAPER_LABEL)
+    for factor, named in ((1, False), (100, True)):
+        lines = (
+            f"{digest.decode()},{factor * value}"
+            for digest, value in zip(small_table.hashes, accuracies, strict=True)
+        )
+        scores.write_text("\n".join(["hash,score", *lines]) + "\n")
+        assert pyg_nas("evaluate", table_path, "--scores", scores, "--train", "none") == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        note = f"their median is {factor * np.median(accuracies):.4g}: MSE and R² mean nothing"
+        assert (note in shown) is named
+
+
 def test_evaluate_and_plot_take_the_split(
     seeded: Path,
     table_path: Path,
