@@ -17,6 +17,7 @@ from pyg_nas.graphs.cell_network import CellNetwork, NetworkSize
 from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, depths
 from pyg_nas.graphs.registry import missing_network
 from pyg_nas.graphs.search_space import SearchSpace, given_space
+from pyg_nas.io.limits import MOST_PADDED_VERTICES
 from pyg_nas.io.text import counted
 
 Padded = tuple[NDArray[np.int8], Ids, Ids]
@@ -147,7 +148,12 @@ class CellArray(Sequence[Cell]):
 
     @property
     def adjacency(self) -> NDArray[np.int8]:
-        """int8 ``[N, V, V]``, padded with zeros; needs much memory for large graphs."""
+        """int8 ``[N, V, V]``, padded with zeros; needs much memory for large graphs.
+
+        Raises:
+            CellError: If they may have more than
+                :data:`~pyg_nas.io.limits.MOST_PADDED_VERTICES` vertices.
+        """
         return self._as_padded[0]
 
     @property
@@ -175,6 +181,12 @@ class CellArray(Sequence[Cell]):
     @property
     def _as_padded(self) -> Padded:
         if self._padded is None:
+            if self.width > MOST_PADDED_VERTICES:
+                raise CellError(
+                    f"graphs of up to {self.width:,} vertices: features of all pairs of vertices "
+                    f"are computed for at most {MOST_PADDED_VERTICES:,}; the recipe paper takes "
+                    f"larger graphs"
+                )
             padded = (*self.ragged.to_padded(self.width), self._sizes)
             for array in padded:
                 array.flags.writeable = False

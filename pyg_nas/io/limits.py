@@ -39,6 +39,9 @@ MOST_FEATURES = 100_000
 MOST_OPERATION_NAMES = 1_000
 """Names of operations in one graph file: a vertex has a column for each of them."""
 
+MOST_PADDED_VERTICES = 10_000
+"""Vertices of a graph of which a matrix of all pairs is computed: 0.4 GB of single precision."""
+
 MOST_LAYERS = 1_000
 """Layers of a network: the paper's have 3."""
 

@@ -378,3 +378,12 @@ def test_different_drawings_and_their_places(cells: CellArray) -> None:
     assert cells[:3].distinct[0] == cells[:3]
     whole = cells.space.support.cells()
     assert whole.distinct[0] is whole
+
+
+def test_matrices_of_very_large_graphs_are_refused() -> None:
+    space = SearchSpace("graphs", ("a",), 10_001, 0)
+    graphs = RaggedGraphs.of_lists([np.zeros(2, np.int8)], [np.array([[0], [1]])])
+    cells = CellArray.from_ragged(graphs, space)
+    assert cells.num_vertices.tolist() == [2]
+    with pytest.raises(CellError, match=r"up to 10,001 vertices: .* at most 10,000"):
+        _ = cells.adjacency
