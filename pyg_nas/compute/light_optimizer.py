@@ -13,7 +13,10 @@ T = TypeVar("T", bound=torch.optim.Optimizer)
 
 
 def light_optimizer(kind: type[T]) -> type[T]:
-    """Return an optimizer's class without torch's decorators of its methods, with equal steps."""
+    """Return a class of torch's optimizers without the decorators that import the compiler.
+
+    Its steps are equal. It has no ``differentiable=True``.
+    """
     methods: dict[str, Any] = {
         name: unwrap(getattr(torch.optim.Optimizer, name)) for name in _METHODS
     }

@@ -17,8 +17,7 @@ def one_cycle(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the learning rate and Adam's first beta of each step, ``[steps]`` (Smith, 2018).
 
-    They are equal to those of torch's ``OneCycleLR``, which is not used here because the first
-    optimizer in a process imports torch's compiler, which takes two seconds.
+    They are equal to those of torch's ``OneCycleLR``, which needs an optimizer of torch.
 
     Args:
         steps: Number of steps of the training.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pyg_nas.compute.light_optimizer import light_optimizer
 from pyg_nas.engine.adam import ADAM_BETAS, ADAM_EPSILON
 from pyg_nas.nn.dense import DenseCells
 from pyg_nas.nn.gcn import GCN
@@ -80,7 +81,7 @@ def adam(
     parameters: Iterable[Tensor], config: TrainingConfig
 ) -> tuple[torch.optim.Adam, torch.optim.lr_scheduler.CosineAnnealingLR]:
     """Return the optimizer and the schedule of its learning rate by epoch."""
-    optimizer = torch.optim.Adam(
+    optimizer = light_optimizer(torch.optim.Adam)(
         parameters,
         lr=config.learning_rate,
         betas=ADAM_BETAS,

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pyg_nas.compute.light_optimizer import light_optimizer
 from pyg_nas.compute.threads import single_threaded
 from pyg_nas.engine.adam import ADAM_EPSILON, one_cycle
 from pyg_nas.engine.paths import use_compiled
@@ -122,7 +123,7 @@ def optimizer_of(network: ResidualGNN, config: ResidualTrainingConfig) -> torch.
     groups: dict[float, list[Tensor]] = {config.weight_decay: [], 0.0: []}
     for parameter in network.parameters():
         groups[weight_decay_of(parameter, config)].append(parameter)
-    return torch.optim.AdamW(
+    return light_optimizer(torch.optim.AdamW)(
         [{"params": group, "weight_decay": decay} for decay, group in groups.items()],
         lr=config.learning_rate,
         betas=(0.9, BETA2),
