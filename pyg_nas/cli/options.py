@@ -262,8 +262,10 @@ def named_files(*names: str | None) -> list[Path]:
     from pyg_nas.data.protocols.split_file import SUFFIXES
     from pyg_nas.scoring.source import GRAPH_FILES
 
-    paths = [Path(name.rpartition(":")[0] or name) for name in names if name is not None]
-    return [path for path in paths if path.suffix in (*SUFFIXES, *GRAPH_FILES, ".py")]
+    given = [name for name in names if name is not None]
+    paths = [Path(part) for name in given for part in (name, name.rpartition(":")[0])]
+    endings = (*SUFFIXES, *GRAPH_FILES, ".py")
+    return [path for path in paths if path.suffix.lower() in endings]
 
 
 def check_table_output(path: Path, *inputs: str | Path | None) -> None:

@@ -79,6 +79,9 @@ OVERWRITING = [
     "tune t.hdf5 --split c.txt --out c.txt",
     "tune t.hdf5 --recipe gen.py:Own --out gen.py",
     "evaluate model t.hdf5 --split c.txt --json c.txt",
+    "evaluate model t.hdf5 --split c.TXT --json c.TXT",
+    "tune t.hdf5 --split c:1.json:a --out c:1.json",
+    "tune t.hdf5 --split c:1.json --out c:1.json",
     "evaluate t.hdf5 --scores s.csv --train c.txt --json c.txt",
     "plot t.hdf5 --scores s.csv --train c.txt --out c.txt",
     "measure digits --cells 1 --journal new.hdf5 --table new.hdf5",
@@ -88,7 +91,7 @@ OVERWRITING = [
 def test_no_output_is_an_input(small_table: Table, tmp_path: Path) -> None:
     small_table.save(tmp_path / "t.hdf5")
     (tmp_path / "gen.py").write_text("from sklearn.dummy import DummyRegressor as Own\n")
-    for name in ("c.arrow", "c.txt", "s.csv"):
+    for name in ("c.arrow", "c.txt", "c.TXT", "c:1.json", "s.csv"):
         (tmp_path / name).write_text("1\n2\n")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     commands = [line.split() for line in OVERWRITING]

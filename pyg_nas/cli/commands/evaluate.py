@@ -82,11 +82,11 @@ def evaluate(
         print_line(f"{', '.join(undefined)} not defined: {no_correlation(result.measured)}")
     if compared.note:
         print_line(compared.note)
-    typical = float(np.median(result.predicted))
-    if result.fractions and not 0 <= typical <= 1:
+    median = float(np.median(result.predicted))
+    if result.fractions and not 0 <= median <= 1:
         print_line(
-            f"the predictions are no fractions as the labels are, their median is {typical:.4g}: "
-            f"{_NAMES['mse']} and {_NAMES['r2']} mean nothing"
+            f"the labels are fractions, but the predictions have the median {median:.4g}: they are "
+            f"in another unit, so that {_NAMES['mse']} and {_NAMES['r2']} mean nothing"
         )
     if json is not None:
         # JSON has no NaN; a figure that does not exist is null.

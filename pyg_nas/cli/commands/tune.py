@@ -132,7 +132,7 @@ def tune(
     print_line(f"result: {out}")
 
 
-_FOUR_DECIMALS = 1e-3  # from here on they have two significant digits or more
+_SMALL = 1e-3  # of smaller numbers, four decimals show fewer than two digits
 
 
 def _row(candidate: dict[str, Any], report: dict[str, Any]) -> tuple[str, ...]:
@@ -147,7 +147,7 @@ def _row(candidate: dict[str, Any], report: dict[str, Any]) -> tuple[str, ...]:
 def _figure(value: float | None) -> str:
     if value is None:
         return "diverged"
-    return f"{value:.3g}" if 0 < abs(value) < _FOUR_DECIMALS else f"{value:.4f}"
+    return f"{value:.3g}" if 0 < abs(value) < _SMALL else f"{value:.4f}"
 
 
 def _candidates(path: Path, recipe: str) -> list[dict[str, Any]]:

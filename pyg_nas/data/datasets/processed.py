@@ -159,8 +159,9 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
         stored = super().to_on_disk_dataset(root, backend, log)
         # PyG opens an existing database without a check.
         rows = self.indices()
+        ends = {0, len(self) - 1} if len(self) else ()
         same = len(stored) == len(self) and all(
-            _content(stored.get(i)) == _content(self.get(rows[i])) for i in (0, len(self) - 1)
+            _content(stored.get(i)) == _content(self.get(rows[i])) for i in ends
         )
         if not same:
             raise TableError(f"{root}: has a database of other graphs, delete it or name another")

@@ -111,7 +111,7 @@ def test_predictions_in_another_unit_than_the_labels_are_named(
         scores.write_text("\n".join(["hash,score", *lines]) + "\n")
         assert pyg_nas("evaluate", table_path, "--scores", scores, "--train", "none") == 0
         shown = " ".join(capsys.readouterr().out.split())
-        note = f"their median is {factor * np.median(accuracies):.4g}: MSE and R² mean nothing"
+        note = f"the predictions have the median {factor * np.median(accuracies):.4g}: they are in"
         assert (note in shown) is named
 
 

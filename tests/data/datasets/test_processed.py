@@ -80,6 +80,7 @@ def test_databases_of_one_root_are_apart(tmp_path: Path) -> None:
     for dataset, y in ((one, [1, 2, 3]), (two, [4, 5, 6]), (one[1:], [2, 3]), (one, [1, 2, 3])):
         stored = dataset.to_on_disk_dataset(log=False)
         assert [graph.y.item() for graph in stored] == y
+    assert len(one[[]].to_on_disk_dataset(log=False)) == 0
     root = str(tmp_path / "disk")
     assert len(one.to_on_disk_dataset(root, log=False)) == 3
     assert len(one.to_on_disk_dataset(root, log=False)) == 3
