@@ -15,7 +15,6 @@ are errors. Draws among runs come from Python's :mod:`random`, as in the officia
 
 from __future__ import annotations
 
-import math
 import os
 import random
 from collections.abc import Iterator, Mapping
@@ -44,10 +43,10 @@ _CIFAR10 = ("cifar10-valid", "cifar10")
 _OF_OTHER = {"cifar10-valid": "test_accuracy", "cifar10": "validation_accuracy"}
 _LABELS = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
 _ACCURACY_ON = {
-    "train": "train-accuracy",
-    "x-valid": "valid-accuracy",
-    "x-test": "test-accuracy",
-    "ori-test": "test-accuracy",
+    "train": "train_accuracy",
+    "x-valid": "validation_accuracy",
+    "x-test": "test_accuracy",
+    "ori-test": "test_accuracy",
 }
 _IMAGE_SIDES = {"ImageNet16-120": 16}
 _INFO_KEYS = {
@@ -264,7 +263,7 @@ class NATStopology:
         Param_max: float | None = None,
         hp: str | int = "12",
     ) -> tuple[int, float | None]:
-        """Return the index of the highest mean accuracy, and this in percent; -1 and None without.
+        """Return the architecture of the highest mean accuracy of its runs.
 
         Args:
             dataset: Name of the data set.
@@ -273,6 +272,9 @@ class NATStopology:
             FLOP_max: Most millions of multiply-accumulates.
             Param_max: Most millions of parameters.
             hp: Epochs of training, 12 or 200.
+
+        Returns:
+            Its index and the accuracy in percent; -1 and None if no architecture qualifies.
 
         Raises:
             NotMeasuredError: If the tables lack the data set, these images or the epochs.
@@ -283,21 +285,20 @@ class NATStopology:
             raise NotMeasuredError(
                 f"the tables have no {metric_on_set!r} of {dataset}, only {', '.join(sets)}"
             )
+        self._table(dataset)  # raises if there is none
+        metric = METRICS.index(_ACCURACY_ON[metric_on_set])
+        given = {"flops": FLOP_max, "params": Param_max}
+        limits = {name: most for name, most in given.items() if most is not None}
         best, highest = -1, None
-        for index in sorted(self._rows.get(dataset, ())) or self.evaluated_indexes:
-            if np.isnan(self._runs(index, dataset, None, hp)).all():
+        for index in sorted(self._rows[dataset]):
+            cost = self.get_cost_info(index, dataset) if limits else {}
+            if any(cost[name] > most for name, most in limits.items()):
                 continue
-            if FLOP_max is not None or Param_max is not None:
-                cost = self.get_cost_info(index, dataset)
-                if cost["flops"] > (math.inf if FLOP_max is None else FLOP_max):
-                    continue
-                if cost["params"] > (math.inf if Param_max is None else Param_max):
-                    continue
-            info = self.get_more_info(index, dataset, hp=hp, is_random=False)
-            accuracy = info.get(_ACCURACY_ON[metric_on_set])
-            if accuracy is not None and (highest is None or accuracy > highest):
-                best, highest = index, accuracy
-        return best, highest
+            runs = self._runs(index, dataset, None, hp)[:, metric]
+            measured = runs[~np.isnan(runs)]
+            if len(measured) and (highest is None or measured.mean() > highest):
+                best, highest = index, measured.mean()
+        return best, None if highest is None else 100 * float(highest)
 
     def simulate_train_eval(
         self,
@@ -351,30 +352,33 @@ class NATStopology:
     def _named(self, arch: Any) -> str:
         return f"architecture {self._known_index(arch)}"
 
+    def _table(self, dataset: str) -> Table:
+        name = _dataset(dataset)
+        if name not in self._tables:
+            raise NotMeasuredError(f"the tables are of {', '.join(self.datasets)}, not of {name}")
+        return self._tables[name]
+
     def _runs(
         self, arch: Any, dataset: str, iepoch: int | None, hp: str | int
     ) -> NDArray[np.float64]:
         index = self._known_index(arch)
-        name = _dataset(dataset)
-        if name not in self._tables:
-            raise NotMeasuredError(f"the tables are of {', '.join(self.datasets)}, not of {name}")
-        table = self._tables[name]
-        if index not in self._rows[name]:
-            raise NotMeasuredError(f"architecture {index} is not in the table of {name}")
+        table = self._table(dataset)
+        if index not in self._rows[dataset]:
+            raise NotMeasuredError(f"architecture {index} is not in the table of {dataset}")
         epochs = _epochs(hp)
         if epochs not in table.budgets:
             raise NotMeasuredError(
-                f"hp {hp!r}: the table of {name} has runs of "
+                f"hp {hp!r}: the table of {dataset} has runs of "
                 f"{', '.join(map(str, table.budgets))} epochs"
             )
         if iepoch not in (None, epochs - 1):
             raise NotMeasuredError(
                 f"iepoch {iepoch}: the table has final readings only, after epoch {epochs - 1}"
             )
-        found = table.metrics[self._rows[name][index], table.budgets.index(epochs), :, END]
+        found = table.metrics[self._rows[dataset][index], table.budgets.index(epochs), :, END]
         runs: NDArray[np.float64] = found.astype(np.float64)
-        if name in _OF_OTHER and self._tables.get(_CIFAR10[0]) is self._tables.get(_CIFAR10[1]):
-            runs[:, METRICS.index(_OF_OTHER[name])] = np.nan
+        if dataset in _OF_OTHER and self._tables.get(_CIFAR10[0]) is self._tables.get(_CIFAR10[1]):
+            runs[:, METRICS.index(_OF_OTHER[dataset])] = np.nan
         return runs
 
 

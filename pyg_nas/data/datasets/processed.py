@@ -212,10 +212,13 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
             raise TableError(f"pre_filter keeps none of the {total} graphs")
         try:
             collated, new_slices = self.collate(chosen)
-        except RuntimeError as error:
+        except RuntimeError:
+            differ = shapes_that_differ(chosen)
+            if not differ:
+                raise
             raise TableError(
-                f"pre_transform must set tensors of one shape but for the dimension along which "
-                f"PyG joins graphs (__cat_dim__): {error} ({', '.join(shapes_that_differ(chosen))})"
+                f"pre_transform must set tensors of one shape in all graphs, except in the "
+                f"dimension along which PyG joins them (__cat_dim__); it sets {', '.join(differ)}"
             ) from None
         check_storable(collated)
         return collated, plain_dict(new_slices), np.array(kept)

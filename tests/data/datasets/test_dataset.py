@@ -556,7 +556,7 @@ def _local(graph: Data) -> Data:
         (lambda graph: NeedsAnArgument(3, x=graph.x), "returned a .*NeedsAnArgument"),
         (_local, "returned a .*Local"),
         (_mixed, "one class.*PairData and a .*Data"),
-        (_ragged, r"one shape but for .* \('walks' \[2, \d\] and \[2, \d\]\)"),
+        (_ragged, r"one shape in all graphs, .* it sets 'walks' \[2, \d\] and \[2, \d\]"),
         (_uneven, "same attributes in all graphs; only some have extra"),
     ],
 )
