@@ -1,4 +1,4 @@
-"""Versions of predictors: results of another version are not mixed with those of this one."""
+"""Versions of predictors, whose results are not mixed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def predictor_version(estimator: Any) -> str:
-    """Return a digest of a predictor's settings and of its :func:`class_version`."""
+    """Return a digest of a predictor's class and settings, and of its :func:`code_version`."""
     cls = type(estimator)
     settings = {
         name: type(value).__name__
@@ -24,16 +24,24 @@ def predictor_version(estimator: Any) -> str:
         for name, value in estimator.get_params(deep=True).items()
     }
     described = json.dumps(
-        [cls.__module__, cls.__qualname__, settings, class_version(cls)], sort_keys=True
+        [cls.__module__, cls.__qualname__, settings, code_version(estimator)], sort_keys=True
     )
     return sha256(described.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def class_version(cls: type) -> str:
-    """Return the version of this package for its own classes, and for a user's the source.
+def code_version(estimator: Any) -> str:
+    """Return the version of the code of an estimator and of the estimators within it.
 
-    The source is that of the class's file; empty for a class of a notebook.
+    It is the version of this package for its own classes, and for other classes the text of their
+    file, which is empty for a class of a notebook.
     """
+    within = estimator.get_params(deep=True).values()
+    estimators = [estimator, *(value for value in within if hasattr(value, "get_params"))]
+    classes = dict.fromkeys(one if isinstance(one, type) else type(one) for one in estimators)
+    return "\n".join(dict.fromkeys(map(_class_version, classes)))
+
+
+def _class_version(cls: type) -> str:
     if cls.__module__.split(".")[0] == "pyg_nas":
         return __version__
     try:

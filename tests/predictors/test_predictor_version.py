@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyg_nas.io.user_code import object_named
+from pyg_nas.predictors.cost.log_labels import LogRegressor
 from pyg_nas.predictors.gnn.gcn import GCNRegressor
-from pyg_nas.predictors.predictor_version import class_version, predictor_version
+from pyg_nas.predictors.predictor_version import code_version, predictor_version
 from pyg_nas.version import __version__
 
 OWN = """
@@ -26,10 +27,12 @@ def test_a_version_follows_the_code_of_a_user(tmp_path: Path) -> None:
     path = tmp_path / f"own_{tmp_path.name}.py"
     path.write_text(OWN)
     own = object_named(f"{path}:Own")
-    version = predictor_version(own())
-    assert class_version(own) == OWN
-    assert class_version(GCNRegressor) == __version__
+    within = LogRegressor(own())
+    versions = [predictor_version(one) for one in (own(), within)]
+    assert code_version(own()) == OWN
+    assert code_version(GCNRegressor()) == code_version(LogRegressor(GCNRegressor())) == __version__
     path.write_text(OWN + "    changed = True\n")
-    assert predictor_version(own()) != version
+    for one, version in zip((own(), within), versions, strict=True):
+        assert predictor_version(one) != version
     path.unlink()
-    assert class_version(own) == ""
+    assert code_version(own()) == ""

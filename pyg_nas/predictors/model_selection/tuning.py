@@ -25,7 +25,7 @@ from pyg_nas.predictors.model_selection.candidates import Candidate, check_candi
 from pyg_nas.predictors.model_selection.tuning_fits import TuningFits
 from pyg_nas.predictors.parameter_rules import SEED, one_of, whole
 from pyg_nas.predictors.predictions import checked_predictions
-from pyg_nas.predictors.predictor_version import class_version
+from pyg_nas.predictors.predictor_version import code_version
 from pyg_nas.predictors.validation import Cells, as_cells, finite_labels
 from pyg_nas.version import __version__
 
@@ -311,7 +311,7 @@ class _Comparison:
         compared = [type(self.estimator).__name__, base, asdict(self.settings)]
         if not self.fractions:  # older files have errors of such labels in points
             compared.append(mse_unit(False))
-        if (version := class_version(type(self.estimator))) != __version__:  # of a user's class
+        if (version := code_version(self.estimator)) != __version__:  # with a user's class
             compared.append(version)
         described = json.dumps(compared, sort_keys=True).encode()
         return sha256(described + self.cells.hashes().tobytes() + self.labels.tobytes()).hexdigest()
