@@ -28,6 +28,7 @@ from pyg_nas.data.datasets.graph_class import (
 from pyg_nas.data.datasets.transform_digest import describe
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.cell_array import CellArray
+from pyg_nas.graphs.row_index import without_ellipsis
 from pyg_nas.io.files import atomic_path, remove_abandoned
 from pyg_nas.io.regular_files import check_regular
 from pyg_nas.spaces.modules.network_array import NetworkArray
@@ -118,13 +119,10 @@ class ProcessedDataset(InMemoryDataset):  # type: ignore[misc]
     def index_select(self, idx: Any) -> Any:
         """Return the dataset of some graphs: their numbers, a slice or a mask.
 
-        scikit-learn writes ``dataset[rows, ...]`` for the samples of a matrix.
-
         Raises:
             TableError: If a mask has not one value for each graph.
         """
-        if isinstance(idx, tuple) and len(idx) == 2 and idx[1] is Ellipsis:
-            idx = idx[0]
+        idx = without_ellipsis(idx)
         if isinstance(idx, list) and idx and set(map(type, idx)) <= {bool, np.bool_}:
             idx = np.array(idx)  # PyG takes it for numbers 0 and 1
         if getattr(idx, "dtype", None) in (torch.bool, np.bool_) and len(idx) != len(self):

@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.targets import checked_targets
 from pyg_nas.errors import SettingsError, TableError, listed, quoted
+from pyg_nas.graphs.row_index import row_numbers, without_ellipsis
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.formats.csv_rows import write_csv
 from pyg_nas.io.formats.hdf5 import (
@@ -249,12 +250,11 @@ class NetworkTable:
         """
         if isinstance(rows, (int, np.integer)):
             raise TypeError(f"a table is indexed by rows, [{rows}] or a slice, got {rows!r}")
-        return self.subset(rows[0] if isinstance(rows, tuple) and rows[1:] == (...,) else rows)
+        return self.subset(without_ellipsis(rows))
 
     def subset(self, rows: NDArray[Any] | slice | Sequence[int]) -> NetworkTable:
         """Return the table of some rows (indices, a slice or a mask), in the order given."""
-        index = np.array([], dtype=int) if isinstance(rows, list) and not rows else rows
-        rows = np.arange(len(self))[index]
+        rows = row_numbers(rows, len(self))
         return NetworkTable(
             self.networks.select(rows),
             [self.names[row] for row in rows.tolist()],

@@ -27,6 +27,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.registry import default_space
+from pyg_nas.graphs.row_index import without_ellipsis
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted
 from pyg_nas.spaces.measurements import END, HALFWAY, METRICS, are_budgets
@@ -181,8 +182,7 @@ class Table:
         """
         if isinstance(rows, (int, np.integer)):
             raise TypeError(f"a table is indexed by rows, [{rows}] or a slice, got {rows!r}")
-        # scikit-learn writes [rows, ...].
-        return self.subset(rows[0] if isinstance(rows, tuple) and rows[1:] == (...,) else rows)
+        return self.subset(without_ellipsis(rows))
 
     def _repr_html_(self) -> str:
         from pyg_nas.visualization.notebook import MOST_ROWS, rows_html

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.graphs.ragged import gathered, pointers
+from pyg_nas.graphs.row_index import row_numbers, without_ellipsis
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph, one_hot
 
 
@@ -109,10 +110,7 @@ class NetworkArray:
 
     def __getitem__(self, rows: Any) -> NetworkArray:
         """Return the graphs of some rows: numbers, a mask, a slice, or one number."""
-        if isinstance(rows, tuple) and rows[1:] == (...,):  # as scikit-learn writes
-            rows = rows[0]
-        index = np.array([], dtype=int) if isinstance(rows, list) and not rows else rows
-        return self.select(np.atleast_1d(np.arange(len(self))[index]))
+        return self.select(row_numbers(without_ellipsis(rows), len(self)))
 
     def select(self, rows: NDArray[np.int64]) -> NetworkArray:
         """Return the graphs of rows ``[n]``, in that order."""
