@@ -1,4 +1,4 @@
-"""How well measurements of the same networks elsewhere tell their throughput in a setting.
+"""How well times of networks in one setting can be predicted from their times in another setting.
 
     python experiments/latency_limits.py timm_results.csv
 
@@ -6,8 +6,8 @@
 same networks were measured in one other setting: on another device, or on the same device with
 another version of the software or without compilation. Extremely randomised trees learn the ratio
 of both times from that time and the totals of a network (multiply-accumulates, activations and
-parameters, all as logarithms). The families that are left out are those of that script. The error
-that remains is what the measured times of one setting do not tell of those of another one.
+parameters, all as logarithms). The families that are left out are those of that script. If even
+these trees have an error, a smaller one cannot be expected without any measurement.
 """
 
 from __future__ import annotations

@@ -105,12 +105,12 @@ class SpaceBlock(Block):
     """Architectures ``row`` to ``stop`` of a space, by its name or the user's ``file.py:NAME``.
 
     Attributes:
-        limits: The space as text, for the digest.
+        described: The space with its limits as text, which changes when the user's file does.
     """
 
     stop: int
     space: str
-    limits: str = ""
+    described: str
 
     def __len__(self) -> int:
         return self.stop - self.row
@@ -118,7 +118,7 @@ class SpaceBlock(Block):
     @property
     def digest(self) -> str:
         """See :attr:`Block.digest`."""
-        return f"{self.space} {self.limits} {self.row} {self.stop}"
+        return f"{self.space} {self.described} {self.row} {self.stop}"
 
     def read(self) -> Architectures:
         """See :meth:`Block.read`."""
@@ -196,9 +196,9 @@ def space_blocks(space: SearchSpace, size: int = BLOCK_CELLS) -> Iterator[Block]
     """
     support = space.support
     total = len(support.architecture_texts()) or len(support.cells())
-    name, limits = space_reference(space) or space.name, repr(space)
+    name, described = space_reference(space) or space.name, repr(space)
     for start in range(0, total, size):
-        yield SpaceBlock(start, min(start + size, total), name, limits)
+        yield SpaceBlock(start, min(start + size, total), name, described)
 
 
 def file_blocks(

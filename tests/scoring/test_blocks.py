@@ -65,6 +65,12 @@ def test_a_space_is_divided_in_its_official_order() -> None:
     assert texts == list(space.support.architecture_texts())
 
 
+def test_digests_follow_the_limits_of_a_space() -> None:
+    spaces = (SearchSpace("own", ("a",), vertices, 9, ("out", "in")) for vertices in (3, 4))
+    blocks = [next(space_blocks(space, size=1)) for space in spaces]
+    assert blocks[0].digest != blocks[1].digest
+
+
 def test_lines_of_a_file_are_read_in_blocks(tmp_path: Path) -> None:
     path = tmp_path / "g.jsonl"
     lines = [
