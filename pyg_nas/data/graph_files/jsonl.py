@@ -192,8 +192,8 @@ def _recognized_space(path: Path, names: dict[str, int]) -> SearchSpace | None:
     if len(fitting) > 1:
         one, others = fitting[0].name, listed([space.name for space in fitting[1:]])
         warnings.warn(
-            f"{path}: read as cells of the space {one!r}, although {others} has all of their "
-            f"names too. Name the space",
+            f"{path}: all of its operations are those of the space {one!r}, and also of {others}; "
+            f"it is read as cells of {one!r}. Name the space to avoid this warning",
             stacklevel=3,
         )
     return fitting[0] if fitting else None

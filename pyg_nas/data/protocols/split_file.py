@@ -73,7 +73,7 @@ def read_split(name: str, hashes: NDArray[np.bytes_]) -> NDArray[np.int64]:
         unknown = [digest for digest in values.tolist() if digest not in rows_of]
         if unknown:
             raise SettingsError(
-                f"split {name}: cell {unknown[0].decode()} is not in the table "
+                f"split {name}: hash {unknown[0].decode()} is not in the table "
                 f"({len(unknown):,} of {len(values):,} are not)"
             )
         return np.array([row for digest in values.tolist() for row in rows_of[digest]])

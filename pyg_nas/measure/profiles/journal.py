@@ -1,4 +1,4 @@
-"""The journal of a profile: lines when a network is begun, and when it is measured or left."""
+"""The journal of a profile: lines before and after each measurement, and its result."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Profile:
 class ProfileJournal:
     """A JSON Lines file: the settings, the reference network's seconds, then the networks.
 
-    A network that was begun, and neither measured nor left, was the last thing that its process
-    did: it was killed, crashed or had not enough memory.
+    A line before and a line after each measurement show during which one a process ended: it was
+    killed, crashed or had not enough memory.
 
     Only one process at a time may use it: two that measure would disturb each other.
 
@@ -66,7 +66,7 @@ class ProfileJournal:
         self._open = ExitStack()
         self.reference: float | None = None
         self._networks: dict[tuple[str, str], Profile] = {}
-        self._open_begins: Counter[tuple[str, str]] = Counter()
+        self._unfinished: Counter[tuple[str, str]] = Counter()
 
     def __enter__(self) -> ProfileJournal:
         with ExitStack() as stack:
@@ -84,11 +84,11 @@ class ProfileJournal:
 
     def deaths(self, name: str, digest: str) -> int:
         """Return how many earlier processes ended while they measured this network."""
-        return self._open_begins[name, digest]
+        return self._unfinished[name, digest]
 
     @contextmanager
     def measuring(self, name: str, digest: str) -> Iterator[None]:
-        """Note that a network is measured in the block, and afterwards that it was left."""
+        """Write one line before the block that measures a network, and one after it."""
         self.add({"begin": name, "hash": digest})
         try:
             yield
@@ -118,4 +118,4 @@ class ProfileJournal:
                     raise SettingsError(f"{where}: {error}") from None
             else:
                 change = 1 if kind == "begin" else -1
-                self._open_begins[key] = max(self._open_begins[key] + change, 0)
+                self._unfinished[key] = max(self._unfinished[key] + change, 0)

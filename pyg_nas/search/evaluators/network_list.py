@@ -93,7 +93,7 @@ class NetworkListEvaluator(ExternalEvaluator):
         if stored is None:
             self.listed.save(folder / NETWORKS)
             return
-        remove_abandoned(folder / NETWORKS)  # of a process that was killed as it began, too
+        remove_abandoned(folder / NETWORKS)  # of a process that was killed as it began the search
         if (stored.names, stored.hashes.tolist()) != (
             self.listed.names,
             self.listed.hashes.tolist(),

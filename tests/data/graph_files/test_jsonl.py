@@ -300,7 +300,7 @@ def test_names_of_two_spaces_are_noted(tmp_path: Path) -> None:
     path = tmp_path / "cells.jsonl"
     record = {"ops": ["input", "nor_conv_3x3", "output"], "edges": [[0, 1], [1, 2]]}
     path.write_text(json.dumps(record))
-    with pytest.warns(UserWarning, match=r"space 'nasbench201', although transnasbench101 has"):
+    with pytest.warns(UserWarning, match=r"'nasbench201', and also of transnasbench101; it is"):
         assert read_graphs(path).space.name == "nasbench201"
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -87,7 +87,7 @@ def test_other_names_are_no_files(name: str) -> None:
         ("a.json", [10**30], "", "out of range"),
         ("a.json", [1, 2, 1], "", "1 appears 2 times"),
         ("a.json", [NAMES[0], NAMES[0]], "", f"{NAMES[0]} appears 2 times"),
-        ("a.json", ["0" * 32, NAMES[0]], "", f"cell {'0' * 32} is not in the table .1 of 2"),
+        ("a.json", ["0" * 32, NAMES[0]], "", f"hash {'0' * 32} is not in the table .1 of 2"),
         ("a.json", [1, NAMES[0]], "", "1 is neither a row"),
         ("a.json", [1.5], "", "1.5 is neither"),
         ("a.json", [True, False], "", "True is neither"),
