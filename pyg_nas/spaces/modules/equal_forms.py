@@ -25,6 +25,7 @@ _OVER_DIMENSIONS = frozenset(_REDUCTIONS.split())
 _SELECTIONS = frozenset({"index", "getitem", "select", "slice", "narrow", "indexselect", "gather"})
 _PADDED = frozenset({"conv", "convtranspose", "maxpool", "avgpool", "lppool", "unfold"})
 _PADS = frozenset({"pad", "constantpadnd", "reflectionpad", "replicationpad"})
+_NORMALISATIONS = frozenset({"batchnorm", "layernorm", "groupnorm", "instancenorm"})
 _CLAMP_DEFAULTS = {"relu6": (0, 6), "hardtanh": (-1, 1)}
 _INTERPOLATION = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
 _PADDING = {"reflection": "reflect", "replication": "edge", "replicate": "edge", "circular": "wrap"}
@@ -78,6 +79,8 @@ def in_one_form(
         return "pow", {**arguments, "other": _POWERS[function]}
     if function == "exp2":
         return "pow", {"input": 2, "other": arguments.get("input")}
+    if name == "addmm" and arguments.get("mat1") == arguments.get("mat2") == "":
+        return name, arguments  # of two results, in another order than those of a linear layer
     if function == "div" and arguments.get("input") == 1 and "rounding_mode" not in arguments:
         return "pow", {"input": arguments.get("other"), "other": -1}
     if function == "add" and "alpha" in arguments:
@@ -95,7 +98,9 @@ def in_one_form(
     if function in ("std", "var") and "unbiased" in arguments:
         arguments = {**arguments, "correction": int(arguments["unbiased"])}
         del arguments["unbiased"]
-    if function in _OVER_DIMENSIONS or function == "flip":
+    if function == "flip":
+        return function, {**arguments, "dim": _ascending(arguments["dim"], len(shape))}
+    if function in _OVER_DIMENSIONS:
         return function, {**arguments, "dim": _any_order(arguments.get("dim"), len(shape))}
     if function in ("adaptiveavgpool", "adaptivemaxpool"):
         return _of_whole_images(name, function, arguments, result)
@@ -116,6 +121,8 @@ def in_one_form(
     if function == "clamp":
         bounds = zip(("min", "max"), _CLAMP_DEFAULTS.get(name.rstrip("_"), ()), strict=False)
         return function, {**dict(bounds), **arguments}
+    if function in _NORMALISATIONS and "bias" in arguments and "scale" not in arguments:
+        arguments = {"weight": "none", **arguments}
     if function in ("layernorm", "rmsnorm") and "normalized_shape" in arguments:
         normalised = arguments["normalized_shape"]
         dimensions = len(normalised) if isinstance(normalised, Sequence) else 1
@@ -193,12 +200,17 @@ def _largest(function: str, arguments: Arguments) -> Form:
     return function, {"inputs": sorted(map(str, filter(None, operands)))}
 
 
-def _any_order(dim: Any, dimensions: int) -> Any:
-    """Return dimensions in ascending order; None if they are all."""
+def _ascending(dim: Any, dimensions: int) -> Any:
+    """Return dimensions in ascending order, anything else as it is."""
     listed = [dim] if isinstance(dim, int) else dim
     if not isinstance(listed, (list, tuple)) or not dimensions:
         return dim
-    ascending = sorted(i % dimensions for i in listed)
+    return sorted(i % dimensions for i in listed)
+
+
+def _any_order(dim: Any, dimensions: int) -> Any:
+    """Return dimensions of a reduction in ascending order; None if they are all."""
+    ascending = _ascending(dim, dimensions)
     return None if ascending in ([], list(range(dimensions))) else ascending
 
 
@@ -218,7 +230,8 @@ def _selection(function: str, arguments: Arguments, shape: Shape) -> Form:
     dim: Any = _only(arguments.get("dim", 0))
     index = arguments.get("index")
     if function == "narrow" and isinstance(arguments.get("start"), int):
-        index = slice(arguments["start"], arguments["start"] + arguments["length"])
+        start, stop = arguments["start"], arguments["start"] + arguments["length"]
+        index = slice(start, None if start < 0 <= stop else stop)
     elif function == "slice":
         index = _range(arguments)
     elif function == "gather":
@@ -321,6 +334,9 @@ def _with_sides(arguments: Arguments) -> Arguments:
 def _scale(arguments: Arguments, shape: Shape, result: Shape) -> Any:
     """Return the factors of a resize if they do not follow from the sizes before and after."""
     scale = arguments.get("scales", arguments.get("scale_factors", arguments.get("scale_factor")))
+    if scale is None:  # of the dispatcher, where those that do not matter are None
+        by_name = (arguments.get(f"scales_{side}") for side in "dhw")
+        scale = [factor for factor in by_name if factor is not None] or None
     images = len(shape) - 2
     if scale is None or arguments.get("recompute_scale_factor") or images < 1:
         return None

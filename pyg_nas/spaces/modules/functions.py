@@ -90,16 +90,22 @@ _UNIMPORTANT = (
     "output_padding output_shape ceil_mode storage_order return_indices N C HxW inplace out device "
     "dtype layout memory_format non_blocking copy requires_grad pin_memory generator momentum "
     "cudnn_enable cudnn_enabled transposed benchmark deterministic allow_tf32 dropout dropout_p "
-    "dropout_prob p_dropout train need_weights embed_dim_to_check padding_idx max_norm "
-    "scale_grad_by_freq sparse keepdim keepdims output_size hidden_size training_mode stash_type "
-    "noop_with_empty_axes saturate input_mean input_var mean var"
+    "dropout_prob p_dropout train need_weights embed_dim_to_check scale_grad_by_freq sparse "
+    "keepdim keepdims output_size hidden_size training_mode stash_type noop_with_empty_axes "
+    "saturate input_mean input_var mean var"
 )
 _LEFT_OUT = frozenset(_UNIMPORTANT.split())
 # The same of one function.
-_FOLLOWING_FROM_SHAPES = {
+_UNIMPORTANT_OF = {
+    "embedding": "padding_idx",
     "resize": "size sizes scales_h scales_w scales_d",
     "split": "chunks split split_size split_sizes split_size_or_sections sections indices "
     "indices_or_sections tensor_indices_or_sections num_outputs",
+}
+# Two tensors of which either may be left out: edges do not show which one is there.
+_OPTIONAL_TENSORS = {
+    "clamp": "min max",
+    "multiheadattentionforward": "key_padding_mask attn_mask",
 }
 _EACH_DIMENSION = frozenset({"dilation", "kernel_size", "stride"})  # or one number for all
 _RENAMED = {
@@ -196,12 +202,13 @@ def described(
         if key not in _LEFT_OUT and not key.startswith("_")
     }
     function, important = in_one_form(name, function, renamed, *shapes)
-    following = _FOLLOWING_FROM_SHAPES.get(function, "").split()
+    unimportant = _UNIMPORTANT_OF.get(function, "").split()
+    optional = _OPTIONAL_TENSORS.get(function, "").split()
     found: dict[str, str] = {}
     for key, value in important.items():
-        if value is None or key in following or _IN_ATTRIBUTE.get(key) in attributes:
+        if value is None or key in unimportant or _IN_ATTRIBUTE.get(key) in attributes:
             continue
-        text = _text(key, value, len(shapes[0]))
+        text = _text(key, value, len(shapes[0])) or ("given" if key in optional else "")
         default = _DEFAULTS.get((function, key), _COMMON_DEFAULTS.get(key, ""))
         if text and text != _text(key, default, 0):
             found[key] = text

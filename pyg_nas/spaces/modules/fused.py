@@ -24,6 +24,7 @@ _NEUTRAL = frozenset(
         *(("div", "other=1"), ("pow", "other=1"), ("reshape", ""), ("cast", "")),
     }
 )
+_DROPOUTS = frozenset({"dropout", "alphadropout", "featuredropout", "featurealphadropout"})
 _ONE_OPERAND = "operands="
 _SELECTION = re.compile(r"(dim=\d+ index=.+?)( input=#\d+)?")
 
@@ -71,7 +72,11 @@ def _function(vertex: Vertex) -> str:
 
 
 def _is_neutral(vertex: Vertex, earlier: Sequence[Vertex | None]) -> bool:
-    if len(vertex.sources) != 1 or (_function(vertex), vertex.settings) not in _NEUTRAL:
+    if len(vertex.sources) != 1:
+        return False
+    function, settings = _function(vertex), vertex.settings
+    is_dropout = function in _DROPOUTS and "training=" not in settings and "input=" not in settings
+    if not is_dropout and (function, settings) not in _NEUTRAL:
         return False
     source = earlier[vertex.sources[0]]
     return source is not None and (source.shape, source.dtype) == (vertex.shape, vertex.dtype)
@@ -96,7 +101,8 @@ def _one_of_two(first: Vertex, second: Vertex) -> Vertex | None:
     names = _function(first), _function(second)
     alone = len(second.sources) == 1
     bias = f"{_ONE_OPERAND}parameter ({first.shape[-1] if first.shape else 0},)"
-    if names == ("linear", "add") and second.settings == bias and first.shape == second.shape:
+    is_bias = alone and second.settings == bias and first.shape == second.shape
+    if names == ("linear", "add") and is_bias:
         return replace(
             first,
             weights=first.weights + second.weights,

@@ -37,7 +37,8 @@ def known_numbers(array: NDArray[Any]) -> Any:
         return unknown_numbers(array.shape)
     if array.ndim == 0:
         return array.item()
-    if array.ndim == 1 and array.size <= _MOST_WRITTEN:
+    # Truth values select other items than the numbers 0 and 1, and have another digest.
+    if array.ndim == 1 and array.size <= _MOST_WRITTEN and array.dtype.kind != "b":
         return array.tolist()
     if array.size == 1:
         return array.item()

@@ -36,7 +36,7 @@ class _Parameter(NamedTuple):
 def named_arguments(
     function: Callable[..., Any] | None, name: str, arguments: tuple[Sequence[Any], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return the arguments of a call that are not defaults, by name.
+    """Return the arguments of a call that are not defaults, by name and in the signature's order.
 
     Those of a function whose names are not known have their positions in place of names.
 
@@ -114,17 +114,17 @@ def _bound(
     renamed = {("self" if n == "input" and "self" in by_name else n): v for n, v in named.items()}
     if given.keys() & renamed.keys():
         return None
-    # Another number may mean the same dimension as the default.
-    found = {one.name: one.default for one in parameters if one.name == "dim"}
-    for name, value in {**given, **renamed}.items():
-        parameter = by_name.get(name)
-        if parameter is None:
-            if value is None or value is False:
-                continue  # an option of another function of this name
+    values = {**given, **renamed}
+    unknown = (values[name] for name in values.keys() - by_name)
+    if not all(value is None or value is False for value in unknown):
+        return None  # others may be options of another function of this name
+    found = {}
+    for name, _, default, _ in parameters:
+        value = values.get(name, default)
+        if name in values and not _fits(value, by_name[name].kind, exact=exact):
             return None
-        if not _fits(value, parameter.kind, exact=exact):
-            return None
-        if _has_tensor(value) or not _equal(value, parameter.default):
+        # Another number may mean the same dimension as the default.
+        if name == "dim" or (name in values and (_has_tensor(value) or not _equal(value, default))):
             found[name] = value
     return found
 

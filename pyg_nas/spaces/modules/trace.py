@@ -67,7 +67,10 @@ _VECTOR_PRODUCTS = {
 }
 _WEIGHTS = ("weight", "bias", "running_mean", "running_var")  # ends of names of arguments
 # Functions whose results are not the same each time.
-_WITHOUT_VALUE = ("rand", "empty", "new_empty", "normal", "bernoulli", "multinomial", "poisson")
+_WITHOUT_VALUE = (
+    *("rand", "empty", "new_empty", "normal", "bernoulli", "multinomial", "poisson", "uniform"),
+    *("exponential", "geometric", "cauchy", "log_normal"),
+)
 _MOST_COMPUTED = 2**20  # numbers of a constant that the module computes
 _FLEX_ATTENTION = "torch.nn.attention.flex_attention"
 # These do not read the tensor that they change.
@@ -272,11 +275,10 @@ class _Recorder:
         other, equal_name, ordered = function, name, arguments
         if (equal := reordered(name, *arguments)) is not None:
             other, (equal_name, *ordered) = None, equal
-        sources = tuple(source for tensor in _tensors(ordered) for source in self._sources(tensor))
         plain = name.rstrip("_")
         if plain in _IDENTITIES or (plain == "to" and _same_type(given, made)):
             for tensor in made:
-                self._remember(tensor, sources, self.numbers.get(id(given[0]), 0))
+                self._remember(tensor, self._sources(given[0]), self.numbers.get(id(given[0]), 0))
                 if id(given[0]) in self.values:
                     self.values[id(tensor)] = _storage(tensor), self.values[id(given[0])][1]
             return
@@ -295,9 +297,10 @@ class _Recorder:
         for key in stale:  # which part of a constant is changed is known from its maker
             if self.makers.get(key):
                 del self.values[key]
-        called, settings = self._settings(
-            other, operation if transposed else equal_name, operation, ordered, made, attributes
-        )
+        equal_name = operation if transposed else equal_name
+        found = named_arguments(other, equal_name, ordered)
+        sources = tuple(source for tensor in _tensors(found) for source in self._sources(tensor))
+        called, settings = self._settings(equal_name, operation, found, made, attributes)
         vertex = Vertex(
             operation,
             f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
@@ -325,21 +328,19 @@ class _Recorder:
 
     def _settings(
         self,
-        function: Any,
         name: str,
         operation: str,
-        arguments: Any,
+        found: dict[str, Any],
         made: list[Tensor],
         attributes: Mapping[str, Any],
     ) -> tuple[str, str]:
         """Return the function of a vertex and its settings, without those in ``attributes``."""
-        found = named_arguments(function, name, arguments)
+        given = _tensors(found)
         if "split" in name or operation == "split":
             found["parts"] = [tuple(tensor.shape) for tensor in made]
         if found.get("padding") == "same":
             found["pads"] = same_padding(attributes["kernel"], found.get("dilation", 1))
         marked = {key: self._marked(key, value) for key, value in found.items()}
-        given = _tensors(arguments)
         shapes = tuple(given[0].shape) if given else (), tuple(made[0].shape)
         return described(name, operation, marked, shapes, attributes)
 
@@ -354,7 +355,7 @@ class _Recorder:
         if not self.constants.issuperset(sources):
             number = self.numbers.get(id(tensor), 0)
             return f"#{number}" if number else ""
-        if not sources and name.endswith(_WEIGHTS):
+        if not sources and name.endswith(_WEIGHTS) and tensor.dim():  # lerp has one number
             return ""
         if id(tensor) in self.sizes:
             return f"parameter {tuple(tensor.shape)}"
@@ -364,6 +365,8 @@ class _Recorder:
             return known_numbers(array)
         unknown = unknown_numbers(tuple(tensor.shape))
         made = "".join(self.vertices[source].label() for source in sources)
+        if made and (number := self.numbers.get(id(tensor), 0)):
+            made += f"#{number}"
         return f"{unknown} {sha256(made.encode()).hexdigest()[:16]}" if made else unknown
 
     def _compute(self, function: Any, name: str, arguments: Any, made: list[Tensor]) -> None:

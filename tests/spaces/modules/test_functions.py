@@ -120,6 +120,29 @@ def _hashes(modules: tuple[Any, ...], *inputs: Tensor) -> set[str]:
             lambda x: functional.interpolate(x, scale_factor=1.35, mode="bilinear"),
             lambda x: functional.interpolate(x, scale_factor=1.3, mode="bilinear"),
         ),
+        (lambda x: x.clamp(min=x.tanh()), lambda x: x.clamp(max=x.tanh())),
+        (
+            Function(lambda b, x: functional.layer_norm(x, (8,), b.bias), nn.Linear(8, 8)),
+            Function(lambda b, x: functional.layer_norm(x, (8,), None, b.bias), nn.Linear(8, 8)),
+        ),
+        (
+            lambda x: _set(x, torch.tensor([1])),
+            lambda x: _set(x[:, 0], (0, torch.tensor([1, 0, 1, 0, 1, 0, 1, 0]))),
+            lambda x: _set(x[:, 0], (0, torch.tensor([1, 0, 1, 0, 1, 0, 1, 0]).bool())),
+        ),
+        (
+            lambda x: x.lerp(x.tanh(), weight=torch.tensor(0.3)),
+            lambda x: x.lerp(x.tanh(), weight=torch.tensor(0.4)),
+        ),
+        (
+            lambda x: x * torch.linspace(0, 1, 16).tanh().chunk(2)[0],
+            lambda x: x * torch.linspace(0, 1, 16).tanh().chunk(2)[1],
+        ),
+        (lambda x: x.flip(()), lambda x: x.flip((0, 1, 2, 3))),
+        (
+            lambda x: torch.ops.aten.upsample_nearest2d(x, [10, 10], 1.3, 1.3),
+            lambda x: torch.ops.aten.upsample_nearest2d(x, [10, 10]),
+        ),
         # What is the default of another function.
         (lambda x: functional.rms_norm(x, (8,)), lambda x: functional.rms_norm(x, (8,), eps=1e-5)),
         (lambda x: functional.normalize(x), lambda x: functional.normalize(x, eps=1e-5)),
@@ -129,6 +152,42 @@ def _hashes(modules: tuple[Any, ...], *inputs: Tensor) -> set[str]:
 def test_different_functions_have_different_hashes(modules: tuple[Any, ...]) -> None:
     images = IMAGES[0] if isinstance(modules[0], nn.LSTM) else IMAGES
     assert len(_hashes(modules, images)) == len(modules)
+
+
+def test_rows_of_an_embedding_that_are_left_out_or_scaled() -> None:
+    rows, weights = torch.zeros(4, 4, dtype=torch.long), nn.Embedding(5, 4)
+    calls = (
+        lambda e, i: functional.embedding_bag(i, e.weight, mode="sum"),
+        lambda e, i: functional.embedding_bag(i, e.weight, mode="sum", padding_idx=0),
+        lambda e, i: functional.embedding_bag(i, e.weight, mode="sum", max_norm=1.0),
+    )
+    assert len(_hashes(tuple(Function(call, weights) for call in calls), rows)) == len(calls)
+    assert len(_hashes((nn.Embedding(5, 4), nn.Embedding(5, 4, padding_idx=0)), rows)) == 1
+
+
+def test_optional_tensors_of_one_shape() -> None:
+    layer = nn.MultiheadAttention(4, 2, batch_first=True)
+    calls = (
+        lambda a, x, mask: a(x, x, x, attn_mask=mask)[0],
+        lambda a, x, mask: a(x, x, x, key_padding_mask=mask)[0],
+    )
+    inputs = torch.zeros(4, 4, 4), torch.zeros(4, 4, dtype=torch.bool)
+    assert len(_hashes(tuple(Function(call, layer) for call in calls), *inputs)) == len(calls)
+
+
+def test_a_product_with_a_bias_that_is_computed() -> None:
+    def call(*order: int) -> Callable[[Tensor], Tensor]:
+        return lambda x: torch.addmm(*([x, x.tanh(), x.sigmoid()][i] for i in order))
+
+    calls = (call(0, 1, 2), call(1, 0, 2), lambda x: functional.linear(x, x.tanh(), x.sigmoid()))
+    assert len(_hashes(calls, torch.zeros(4, 4))) == len(calls)
+
+
+def test_a_network_has_one_hash_with_random_constants() -> None:
+    def scaled(x: Tensor) -> Tensor:
+        return x * torch.zeros(1).uniform_() * torch.zeros(()).exponential_()
+
+    assert len({graph_of(Function(scaled), IMAGES).hash for _ in range(3)}) == 1
 
 
 def test_results_of_one_function_are_told_apart() -> None:
@@ -247,6 +306,13 @@ def _convolutions() -> tuple[Any, ...]:
         ),
         (lambda x: x * x.sigmoid(), nn.SiLU()),
         (lambda x: x * 1 + 0, lambda x: x),
+        (
+            lambda x: torch.where(x > 0, x.tanh(), x),
+            lambda x: torch.where(other=x, input=x.tanh(), condition=x > 0),
+        ),
+        (lambda x: x.narrow(1, -2, 2), lambda x: x[:, 2:]),
+        (nn.Dropout2d(0.3), nn.AlphaDropout(0.3), nn.FeatureAlphaDropout(0.3), nn.Identity()),
+        (lambda x: x.tanh().to(x.sigmoid()), lambda x: x.tanh()),
         (nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding="same")),
         (nn.AvgPool2d(2), nn.AvgPool2d(2, count_include_pad=False)),
         (lambda x: functional.pad(x, (1, 2)), lambda x: functional.pad(x, (1, 2, 0, 0), value=0.0)),

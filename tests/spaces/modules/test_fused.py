@@ -40,6 +40,8 @@ def test_a_linear_layer_of_two_operations() -> None:
     assert len(fused([INPUT, linear, _vertex("add", bias, 1), both])) == 4
     other = _vertex("add", "operands=parameter (2, 3)", 1)
     assert len(fused([INPUT, linear, other, output])) == 4
+    three = _vertex("add", bias, 1, 0)  # as Sum of ONNX
+    assert len(fused([INPUT, linear, three, output])) == 4
 
 
 def test_functions_of_two_operations() -> None:

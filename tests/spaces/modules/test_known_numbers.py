@@ -14,7 +14,7 @@ from pyg_nas.spaces.modules.known_numbers import are_weights, known_numbers, unk
         (np.array(3), 3),
         (np.array([[0.5]]), 0.5),
         (np.array([2, 0]), [2, 0]),
-        (np.array([True]), [True]),
+        (np.array([True]), True),
         (np.zeros(3), "constant (3,)"),
         (np.zeros(3, np.int8), "constant (3,)"),
         (np.zeros(3, complex), "constant (3,)"),
@@ -32,6 +32,9 @@ def test_a_digest_has_all_numbers_and_the_shape() -> None:
     assert len(texts) == 3
     assert known_numbers(order) == known_numbers(order.astype(np.int32))
     assert not texts & {unknown_numbers((100,))}
+    mask = np.array([True, False])
+    assert isinstance(known_numbers(mask), str)  # selects other items than 1 and 0
+    assert known_numbers(mask) != known_numbers(~mask)
 
 
 def test_weights_by_hand() -> None:
