@@ -30,12 +30,11 @@ LatencyDevice = Annotated[
     typer.Option(
         metavar="DEVICE",
         help="Device on which latencies are measured: cpu, cuda or cuda:1. Without a measurement: "
-        "a table with a target named latency, in seconds, or the folder of a model that predicts "
-        "latencies in seconds, of cells or of whole networks; or shipped, the package's table of "
-        "networks. Cells whose latency a table has are looked up there.",
+        "a table with a target named latency, or the folder of a model that predicts latencies, of "
+        "cells or of whole networks, in seconds unless their unit is stated; or shipped, the "
+        "package's table of networks. Cells whose latency a table has are looked up there.",
     ),
 ]
-_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 _TIME = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(s|ms|us|)")
 
 
@@ -45,9 +44,10 @@ def seconds_of(text: str) -> float:
     Raises:
         SettingsError: If it is not a time above 0.
     """
+    from pyg_nas.data.protocols.direction import SECONDS
 
     found = _TIME.fullmatch(text.strip().lower())
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    seconds = float(found[1]) * SECONDS[found[2] or "s"] if found else 0.0
     if not seconds > 0:
         raise SettingsError(f"--max-latency {quoted(text)} must be a time above 0, such as 5ms")
     return seconds

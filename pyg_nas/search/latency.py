@@ -17,12 +17,13 @@ from sklearn.model_selection import KFold
 
 from pyg_nas.data.networks.sources import NetworkSource, graph_of_network
 from pyg_nas.data.networks.table import NetworkTable
+from pyg_nas.data.protocols.direction import SECONDS
 from pyg_nas.data.protocols.folds import grouped_folds
 from pyg_nas.data.protocols.label_texts import label_unit
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.shipped import SHIPPED, shipped_latencies
 from pyg_nas.data.tables.sources import open_any_table
-from pyg_nas.errors import MeasureError, SettingsError, listed
+from pyg_nas.errors import MeasureError, SettingsError, listed, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_json
@@ -51,7 +52,6 @@ GRAPHS = 60
 _TABLE = "latency.hdf5"
 _TARGET = "latency"
 _FOLDS = 5
-_SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 BuildNetwork = Callable[[Cell], tuple[Any, Any]]
 """Returns the network of a cell with one image."""
@@ -68,7 +68,7 @@ class LatencyModel:
             by measurement, minus one. Empty where not known.
         measured: Networks with a measured latency.
         known: Seconds of cells by module hash, which are not predicted.
-        unit: Seconds of the unit of the estimator.
+        unit: Seconds in one unit of the estimator's predictions.
     """
 
     estimator: Any
@@ -215,9 +215,12 @@ def stored_latencies(
 
 def _seconds_of(unit: str, path: str | os.PathLike[str]) -> float:
     """Return the seconds of a unit of time; latencies without one are in seconds."""
-    if unit not in _SECONDS:
-        raise SettingsError(f"{path}: latencies are needed, these numbers are in {unit}")
-    return _SECONDS[unit]
+    seconds = SECONDS.get(unit or "s")
+    if seconds is None:
+        raise SettingsError(
+            f"{path}: the unit of latencies must be one of {listed(SECONDS)}, got {quoted(unit)}"
+        )
+    return seconds
 
 
 def _from_networks(
@@ -226,7 +229,7 @@ def _from_networks(
     """Return a model of cells that is fitted to an estimator's predictions of their networks.
 
     Args:
-        unit: Seconds of the unit of the predictions.
+        unit: Seconds in one unit of the predictions.
     """
     if build is None:
         raise SettingsError("latencies of whole networks need the networks of the cells")

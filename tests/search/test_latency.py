@@ -169,7 +169,7 @@ def test_latencies_are_read_in_their_unit(
         np.testing.assert_allclose(model(CELLS) / seconds, expected, rtol=0.2)
     protocol = Protocol("60", label=LabelPolicy("energy_mJ"))
     TrainedPredictor.train(table, protocol, "fast").save(tmp_path / "energy")
-    with pytest.raises(SettingsError, match="latencies are needed, these numbers are in mJ"):
+    with pytest.raises(SettingsError, match="must be one of s, ms, us, ns, got 'mJ'"):
         stored_latencies(tmp_path / "energy", domain)
 
 

@@ -12,6 +12,8 @@ UNIT_SPELLINGS = {
     for spelling in (unit, unit.lower())  # no capitals alone: MJ and MW are other units
 }
 """Units of costs by their spellings in names, as they are or in small letters."""
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+"""Seconds of each unit of time."""
 
 # Rates of these are gains: more of them in a second, but not in a cell.
 _WORK = {
