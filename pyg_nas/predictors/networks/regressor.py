@@ -211,7 +211,7 @@ class NetworkRegressor(CellRegressor):
 
 def _own_labels(X: Networks) -> NDArray[np.float64]:
     if not isinstance(X, NetworkDataset) or "y" not in X._data:
-        raise SettingsError("y is missing: X has no labels of its own")
+        raise SettingsError("y is missing, and X is no NetworkDataset with labels")
     labels = X._data["y"].numpy(force=True)
     if labels.shape != X._data["row"].shape:
         raise SettingsError(
