@@ -8,10 +8,10 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
 
-import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pyg_nas.errors import PygNasError, SettingsError, listed, quoted
+from pyg_nas.io.plain_scalar import plain_scalar
 
 T = TypeVar("T")
 
@@ -37,10 +37,8 @@ def check_fields(record: Any, what: str = "") -> None:
     """
     kind: Any = type(record)
     for name, (adapter, rule) in _adapters(kind).items():
-        value = getattr(record, name)
-        if isinstance(value, np.generic):
-            value = value.item()
-            object.__setattr__(record, name, value)  # the dataclass is frozen
+        value = plain_scalar(getattr(record, name))
+        object.__setattr__(record, name, value)  # the dataclass may be frozen
         try:
             adapter.validate_python(value)
         except ValidationError as error:

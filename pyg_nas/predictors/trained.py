@@ -92,7 +92,7 @@ class TrainedPredictor(WithProtocol):
         unit = label_unit(table, protocol.training_label(table))
         if callback is not None:
             callback.on_end({"training_cells": len(hashes)})
-        return cls(estimator, recipe, protocol, hashes, seed, network=network, unit=unit)
+        return cls(estimator, recipe, protocol, hashes, int(seed), network=network, unit=unit)
 
     def evaluate(
         self, table: AnyTable, split: str | None = None, label: LabelPolicy | None = None

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pyg_nas.errors import quoted
 from pyg_nas.io.limits import LARGEST_FIGURE
+from pyg_nas.io.plain_scalar import plain_scalar
 
 if TYPE_CHECKING:
     from pyg_nas.measure.campaigns.job import Run
@@ -40,7 +39,7 @@ class Rung:
         Raises:
             ValueError: If the budget is no whole number of epochs >= 1, or a figure not finite.
         """
-        budget = _plain(budget)
+        budget = plain_scalar(budget)
         if type(budget) is not int or budget < 1:
             raise ValueError(f"epochs must be a whole number >= 1, got {budget!r}")
         return cls(budget, _number("accuracy", accuracy), _optional_number("seconds", seconds))
@@ -145,7 +144,7 @@ class Reference:
 
 
 def _number(name: str, value: Any, rule: str = "a finite number") -> float:
-    value = _plain(value)
+    value = plain_scalar(value)
     if type(value) not in (int, float) or not abs(value) < LARGEST_FIGURE:
         raise ValueError(f"{name} must be {rule}, got {quoted(value)}")
     return float(value)
@@ -153,8 +152,3 @@ def _number(name: str, value: Any, rule: str = "a finite number") -> float:
 
 def _optional_number(name: str, value: Any) -> float | None:
     return None if value is None else _number(name, value, "a finite number or None")
-
-
-def _plain(value: Any) -> Any:
-    """Return a scalar of NumPy's as Python's number."""
-    return value.item() if isinstance(value, np.generic) else value

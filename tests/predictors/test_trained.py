@@ -171,13 +171,15 @@ def test_the_seed_reaches_the_estimator_and_the_folder(
 ) -> None:
     assert seeded.estimator.random_state == 7
     other = TrainedPredictor.train(
-        small_table, Protocol(train="60", split_seed=5), "paper", seed=8, **FAST
+        small_table, Protocol(train="60", split_seed=5), "paper", seed=np.int64(8), **FAST
     )
     assert not np.array_equal(
         seeded.estimator.predict(small_table), other.estimator.predict(small_table)
     )
     seeded.save(tmp_path / "m")
     assert TrainedPredictor.load(tmp_path / "m").seed == 7
+    other.save(tmp_path / "other")  # a whole number of NumPy becomes one of JSON
+    assert TrainedPredictor.load(tmp_path / "other").seed == 8
 
 
 def test_a_loaded_model_runs_on_the_device_asked_for(

@@ -19,6 +19,7 @@ from pyg_nas.data.protocols.folds import grouped_folds
 from pyg_nas.errors import DivergedError, SettingsError
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.limits import MOST_RUNS
+from pyg_nas.io.plain_scalar import plain_scalar
 from pyg_nas.metrics.intervals import finite_or_none
 from pyg_nas.metrics.regression import are_fractions, kendall_tau, mean_squared_error, mse_unit
 from pyg_nas.predictors.model_selection.candidates import Candidate, check_candidates
@@ -56,6 +57,8 @@ class TuneSettings:
     metric: str = "mse"
 
     def __post_init__(self) -> None:
+        for name in ("folds", "repeats", "seed"):
+            object.__setattr__(self, name, plain_scalar(getattr(self, name)))
         whole(least=2)("folds", self.folds)
         whole(least=1, most=MOST_RUNS)("repeats", self.repeats)
         SEED("seed", self.seed)
@@ -219,7 +222,9 @@ def tune(
         raise SettingsError("n_jobs must be a number of processes, or -1 for all cores; got 0")
     from joblib import Parallel, delayed
 
-    candidates = [dict(candidate) for candidate in candidates]
+    candidates = [
+        {name: plain_scalar(value) for name, value in candidate.items()} for candidate in candidates
+    ]
     check_candidates(estimator, candidates)
     settings = settings or TuneSettings()
     cells = as_cells(cells)

@@ -156,6 +156,24 @@ def test_stopped_it_resumes_with_what_is_missing(
         tune(estimator, candidates, cells, y, settings, fits_file=fits)
 
 
+def test_numbers_of_numpy_are_those_of_python(
+    data: tuple[CellArray, np.ndarray[Any, Any]], tmp_path: Path
+) -> None:
+    cells, y = data
+    found = [
+        tune(
+            LinearPredictor(),
+            [{"alpha": kind(1)}],
+            cells,
+            y,
+            TuneSettings(folds=kind(3), repeats=kind(2), seed=kind(4)),
+            fits_file=tmp_path / "fits.jsonl",  # one file for both
+        )
+        for kind in (np.int64, int)
+    ]
+    assert json.dumps(found[0].to_dict()) == json.dumps(found[1].to_dict())
+
+
 class Diverging(LinearPredictor):
     """Diverges under weak regularisation."""
 
