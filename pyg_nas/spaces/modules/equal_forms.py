@@ -197,7 +197,7 @@ def _largest(function: str, arguments: Arguments) -> Form:
     marks = [item for item in operands if not isinstance(item, (int, float))]
     if len(numbers) == len(marks) == 1:
         return "clamp", {"input": marks[0], "min" if function == "maximum" else "max": numbers[0]}
-    return function, {"inputs": sorted(map(str, filter(None, operands)))}
+    return function, {"inputs": operands}
 
 
 def _ascending(dim: Any, dimensions: int) -> Any:

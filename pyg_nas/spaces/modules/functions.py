@@ -72,6 +72,7 @@ _NO_TRANSPOSITION = frozenset({"flip", "rot90", "adjoint", "mh", "h"})
 _COMMUTATIVE = frozenset({"add", "mul", "output", "maximum", "minimum", "eq", "ne"}) | {
     *("and", "or", "xor")
 }
+_OPERANDS = ("input", "other", "inputs")
 # Operators of ONNX, which reduce a tensor in PyTorch.
 _OF_SEVERAL_TENSORS = {"Max": "maximum", "Min": "minimum", "Sum": "add", "Mean": "meanoftensors"}
 # Arguments in an attribute of a vertex.
@@ -215,9 +216,43 @@ def described(
     if function in _KNOWN_BY_RESULT:  # which one of several results, or which constant
         found = {"input": found["input"]} if "input" in found else {}
     if is_commutative(function):
-        operands = sorted(found.pop(key) for key in ("input", "other", "inputs") if key in found)
-        found |= {"operands": " ".join(operands)} if operands else {}
-    return function, " ".join(f"{key}={found[key]}" for key in sorted(found))
+        marks = [important.get("input"), important.get("other"), *important.get("inputs", ())]
+        found = {key: text for key, text in found.items() if key not in _OPERANDS}
+        operands = operand_settings([_text("", mark, 0) for mark in marks if mark is not None])
+        return function, " ".join(sorted([*operands, *_written(found)]))
+    return function, " ".join(_written(found))
+
+
+def operand_settings(marks: Sequence[str]) -> list[str]:
+    """Return what distinguishes operands whose order does not matter.
+
+    Args:
+        marks: Text of each operand. For the result of an operation, which an edge shows, it is
+            empty, or ``#1`` if that is not the first result.
+
+    Returns:
+        ``operands=`` with the texts in ascending order. Of several results, which are not all first
+        ones, ``results=`` has the numbers in the order of their edges.
+    """
+    results = [mark for mark in marks if not mark or mark.startswith("#")]
+    others = sorted(filter(None, marks))
+    numbers = []
+    if len(results) > 1 and any(results):
+        others = [mark for mark in others if mark not in results]
+        numbers = ["results=" + ",".join(mark.removeprefix("#") or "0" for mark in results)]
+    return [*(["operands=" + " ".join(others)] if others else []), *numbers]
+
+
+def without_results(settings: str) -> tuple[str, list[str]]:
+    """Return settings without the numbers of results of :func:`operand_settings`, and these."""
+    found = re.search(r" ?\bresults=([\d,]+)", settings)
+    if found is None:
+        return settings, []
+    return settings.replace(found[0], ""), found[1].split(",")
+
+
+def _written(arguments: Mapping[str, str]) -> list[str]:
+    return [f"{key}={arguments[key]}" for key in sorted(arguments)]
 
 
 def _text(key: str, value: Any, dimensions: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import NetworkError
-from pyg_nas.spaces.modules.functions import is_commutative
+from pyg_nas.spaces.modules.functions import is_commutative, without_results
 from pyg_nas.spaces.modules.fused import fused
 from pyg_nas.spaces.modules.moved_bytes import bytes_of_number
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, column
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from torch_geometric.data import Data
 
 _LARGEST = 2**63 - 1
+_MOST_CHOICES = 32  # among equal vertices, because each one takes as long as a hash without them
+_Link = tuple[int, bytes]  # position of another vertex, and which argument it is
 
 
 @dataclass(frozen=True)
@@ -170,25 +173,18 @@ class NetworkGraph:
     def hash(self) -> str:
         """64 hex digits that depend neither on names and weights nor on the order of operations.
 
-        The description of a vertex is computed from its label and from the descriptions of its
-        inputs (in order, unless it is commutative) and of its consumers, recursively. The hash is
-        that of all descriptions, and of those of the readers of each shared parameter. Vertices
-        that compute one operation count as one (:mod:`pyg_nas.spaces.modules.fused`).
+        The hash is that of the descriptions of all vertices, and of those of the readers of each
+        shared parameter. Vertices that compute one operation count as one
+        (:mod:`pyg_nas.spaces.modules.fused`).
         """
         vertices = fused(self.vertices)
-        before = _descriptions(vertices, [v.sources for v in vertices], ordered=True)
-        users: list[list[int]] = [[] for _ in vertices]
-        for target, vertex in enumerate(vertices):
-            for source in set(vertex.sources):
-                users[source].append(target)
-        after = _descriptions(vertices, users, ordered=False)
-        both = [a + b for a, b in zip(before, after, strict=True)]
+        descriptions = _descriptions(vertices)
         readers: dict[int, list[bytes]] = {}
-        for vertex, description in zip(vertices, both, strict=True):
+        for vertex, description in zip(vertices, descriptions, strict=True):
             for number in vertex.parameter_ids:
                 readers.setdefault(number, []).append(description)
         shared = [b"".join(sorted(found)) for found in readers.values() if len(found) > 1]
-        return sha256(b"".join(sorted(both) + sorted(shared))).hexdigest()
+        return sha256(b"".join(sorted(descriptions) + sorted(shared))).hexdigest()
 
     def features(self) -> NDArray[np.float32]:
         """Return one-hot operations and :data:`ATTRIBUTES`, float32 ``[V, columns + 12]``."""
@@ -238,20 +234,71 @@ def _check_numbers(position: int, vertex: Vertex) -> None:
         )
 
 
-def _descriptions(
-    vertices: Sequence[Vertex], linked: Sequence[Sequence[int]], *, ordered: bool
-) -> list[bytes]:
-    """Digest every vertex together with its linked vertices, which precede it in ``order``."""
-    digests: list[bytes] = [b""] * len(vertices)
-    order = range(len(vertices)) if ordered else range(len(vertices) - 1, -1, -1)
-    for position in order:
-        vertex = vertices[position]
-        inputs = [digests[other] for other in linked[position]]
-        if not ordered or is_commutative(vertex.function or vertex.operation):
-            inputs.sort()
-        text = vertex.label().encode("utf-8", "surrogatepass")
-        digests[position] = sha256(b"|".join([text, *inputs])).digest()
+def _descriptions(vertices: Sequence[Vertex]) -> list[bytes]:
+    """Return a digest of each vertex and of all that is linked to it.
+
+    First the labels are digested, then each vertex with those that it reads, from the inputs to the
+    output, and with those that read it, back to the inputs. This is repeated until it distinguishes
+    no more vertices. If some are equal then, as two inputs may be, each of them in turn is made a
+    special one, and that is kept whose digests are the first in order. Without this ``x`` that
+    attends to ``y``, and ``y`` to ``x``, could not be told from both attending to themselves.
+    """
+    labels, read = zip(*map(_label_and_links, vertices), strict=True)
+    readers: list[list[_Link]] = [[] for _ in vertices]
+    for position, links in enumerate(read):
+        for source, role in links:
+            readers[source].append((position, role))
+    digests = [sha256(label.encode("utf-8", "surrogatepass")).digest() for label in labels]
+    _refine(digests, read, readers)
+    left = _MOST_CHOICES
+    while equal := [(number, digest) for digest, number in Counter(digests).items() if number > 1]:
+        number, chosen = min(equal)
+        if number > left:
+            break
+        left -= number
+        choices = []
+        for position in (i for i, digest in enumerate(digests) if digest == chosen):
+            choice = list(digests)
+            choice[position] = sha256(chosen).digest()
+            _refine(choice, read, readers)
+            choices.append(choice)
+        digests = min(choices, key=sorted)
     return digests
+
+
+def _label_and_links(vertex: Vertex) -> tuple[str, list[_Link]]:
+    """Return the label of a vertex, and which sources it reads as what.
+
+    That is the position of an argument, or, if the order does not matter, which one of several
+    results of the source it is.
+    """
+    if not is_commutative(vertex.function or vertex.operation):
+        return vertex.label(), [(source, b"%d" % i) for i, source in enumerate(vertex.sources)]
+    settings, results = without_results(vertex.settings)
+    if len(results) != len(vertex.sources):
+        return vertex.label(), [(source, b"") for source in vertex.sources]
+    roles = (result.encode() for result in results)
+    return replace(vertex, settings=settings).label(), list(zip(vertex.sources, roles, strict=True))
+
+
+def _refine(
+    digests: list[bytes], read: Sequence[Sequence[_Link]], readers: Sequence[Sequence[_Link]]
+) -> None:
+    """Add the digests of linked vertices until no more vertices are distinguished."""
+    distinct = 0
+    while len(set(digests)) > distinct:
+        distinct = len(set(digests))
+        _add_linked(digests, read, range(len(digests)))
+        _add_linked(digests, readers, range(len(digests) - 1, -1, -1))
+
+
+def _add_linked(
+    digests: list[bytes], linked: Sequence[Sequence[_Link]], order: Iterable[int]
+) -> None:
+    """Add to the digest of each vertex those of linked ones, which precede it in ``order``."""
+    for position in order:
+        others = sorted(role + digests[other] for other, role in linked[position])
+        digests[position] = sha256(b"|".join([digests[position], *others])).digest()
 
 
 def _attributes(vertex: Vertex) -> list[float]:

@@ -15,7 +15,7 @@ from pyg_nas.errors import NetworkError, one_line
 from pyg_nas.io.limits import MOST_ONNX_BYTES, MOST_OPERATORS, MOST_RANGE
 from pyg_nas.io.regular_files import read_regular
 from pyg_nas.io.text import counted
-from pyg_nas.spaces.modules.functions import described
+from pyg_nas.spaces.modules.functions import described, operand_settings
 from pyg_nas.spaces.modules.known_numbers import unknown_numbers
 from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
@@ -410,9 +410,12 @@ class _Builder:
         if unmade:
             raise NetworkError(f"no operator makes the output {unmade[0]!r}")
         sources = tuple(source for value in outputs for source in self.makers[value])
-        marks = " ".join(sorted(filter(None, (str(self._marked(one, "")) for one in outputs))))
+        marks = [str(self._marked(one, "")) for one in outputs]
         self.vertices.append(
-            Vertex("output", "output", sources, *self._result(outputs[0]), settings=marks)
+            Vertex(
+                *("output", "output", sources, *self._result(outputs[0])),
+                settings=" ".join(operand_settings(marks)),
+            )
         )
         kept = kept_positions(self.vertices)
         for position in kept:

@@ -46,7 +46,7 @@ from pyg_nas.spaces.modules.evaluation_mode import (
     evaluation,
     replace_meta_attributes,
 )
-from pyg_nas.spaces.modules.functions import described
+from pyg_nas.spaces.modules.functions import described, operand_settings
 from pyg_nas.spaces.modules.known_numbers import are_weights, known_numbers, unknown_numbers
 from pyg_nas.spaces.modules.moved_bytes import bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
@@ -453,9 +453,12 @@ class _Recorder:
                 f"{name} must return a tensor that depends on its inputs or parameters, got a "
                 f"{type(result).__name__}"
             )
-        results = " ".join(sorted(filter(None, (str(self._marked("", one)) for one in made))))
+        marks = [str(self._marked("", one)) for one in made]
         self.vertices.append(
-            Vertex("output", "output", sources, *_shape_and_dtype(made[0]), settings=results)
+            Vertex(
+                *("output", "output", sources, *_shape_and_dtype(made[0])),
+                settings=" ".join(operand_settings(marks)),
+            )
         )
         vertices = selected(self.vertices, kept_positions(self.vertices))
         total = sum(self.sizes.values())

@@ -143,6 +143,14 @@ def _hashes(modules: tuple[Any, ...], *inputs: Tensor) -> set[str]:
             lambda x: torch.ops.aten.upsample_nearest2d(x, [10, 10], 1.3, 1.3),
             lambda x: torch.ops.aten.upsample_nearest2d(x, [10, 10]),
         ),
+        (
+            lambda x: x.chunk(2, 1)[0] + x.tanh().chunk(2, 1)[1],
+            lambda x: x.chunk(2, 1)[1] + x.tanh().chunk(2, 1)[0],
+        ),
+        (
+            lambda x: torch.maximum(x.chunk(2, 1)[0], x.tanh().chunk(2, 1)[1]),
+            lambda x: torch.maximum(x.chunk(2, 1)[1], x.tanh().chunk(2, 1)[0]),
+        ),
         # What is the default of another function.
         (lambda x: functional.rms_norm(x, (8,)), lambda x: functional.rms_norm(x, (8,), eps=1e-5)),
         (lambda x: functional.normalize(x), lambda x: functional.normalize(x, eps=1e-5)),
@@ -306,6 +314,10 @@ def _convolutions() -> tuple[Any, ...]:
         ),
         (lambda x: x * x.sigmoid(), nn.SiLU()),
         (lambda x: x * 1 + 0, lambda x: x),
+        (
+            lambda x: x.chunk(2, 1)[0] + x.tanh().chunk(2, 1)[1],
+            lambda x: x.tanh().chunk(2, 1)[1] + x.chunk(2, 1)[0],
+        ),
         (
             lambda x: torch.where(x > 0, x.tanh(), x),
             lambda x: torch.where(other=x, input=x.tanh(), condition=x > 0),

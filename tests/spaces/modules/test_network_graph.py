@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +44,71 @@ def test_the_hash_is_that_of_any_order_of_the_vertices(graph: NetworkGraph, rand
         sources = tuple(place[s] for s in vertex.sources)
         moved.append(Vertex(vertex.operation, str(old), sources, vertex.shape))
     assert NetworkGraph(tuple(moved)).hash == graph.hash
+
+
+def _in_all_orders(graph: NetworkGraph) -> tuple[object, ...]:
+    """Return the first one of the descriptions of a graph in all orders of its vertices."""
+    found = []
+    for inner in permutations(range(len(graph) - 1)):
+        order = [*inner, len(graph) - 1]
+        place = {old: new for new, old in enumerate(order)}
+        described = []
+        for old in order:
+            vertex = graph.vertices[old]
+            sources = [place[source] for source in vertex.sources]
+            ordered = vertex.operation in ("add", "output")
+            described.append((vertex.operation, *(sorted(sources) if ordered else sources)))
+        found.append(tuple(described))
+    return min(found)
+
+
+def _of_two_inputs(links: Sequence[tuple[int, int]]) -> NetworkGraph:
+    """Return the graph of two inputs, each of which a function reads, and sums and products."""
+    kinds = ("relu", "relu", "add", "matmul")
+    inner = [
+        Vertex(kind, sources=both[: 1 if kind == "relu" else 2])
+        for kind, both in zip(kinds, links, strict=True)
+    ]
+    vertices = [Vertex("input"), Vertex("input"), *inner]
+    read = {source for vertex in vertices for source in vertex.sources}
+    ends = tuple(i for i in range(len(vertices)) if i not in read)
+    return NetworkGraph((*vertices, Vertex("output", sources=ends)))
+
+
+def test_networks_have_one_hash_if_and_only_if_they_are_one_graph() -> None:
+    sources = [product(range(i), repeat=2) for i in (2, 2, 4, 4)]
+    graphs = [_of_two_inputs(links) for links in product(*sources)][::9]
+    forms = {graph.hash: _in_all_orders(graph) for graph in graphs}
+    assert len({graph.hash for graph in graphs}) == len(set(forms.values()))
+    assert all(forms[graph.hash] == _in_all_orders(graph) for graph in graphs[::5])
+
+
+def _pairs(cross: bool, blocks: int) -> NetworkGraph:
+    """Return blocks of two equal branches, which read each other or themselves."""
+    vertices = [Vertex("input")]
+    for _ in range(blocks):
+        last = len(vertices) - 1
+        branches = [Vertex("conv", sources=(last,)) for _ in range(2)]
+        others = (last + 2, last + 1) if cross else (last + 1, last + 2)
+        sums = [Vertex("matmul", sources=(last + 1 + i, other)) for i, other in enumerate(others)]
+        vertices += [*branches, *sums, Vertex("add", sources=(last + 3, last + 4))]
+    return NetworkGraph((*vertices, Vertex("output", sources=(len(vertices) - 1,))))
+
+
+def test_equal_branches_that_read_each_other_or_themselves() -> None:
+    assert len({_pairs(cross, blocks).hash for cross in (0, 1) for blocks in (1, 2, 3)}) == 6
+
+
+def test_which_results_an_operation_reads_from_two() -> None:
+    def crossed(first: str, second: str, settings: str) -> NetworkGraph:
+        ends = Vertex("add", sources=(1, 2), settings=settings), Vertex("output", sources=(3,))
+        return NetworkGraph(
+            (Vertex("input"), *(Vertex(name, sources=(0,)) for name in (first, second)), *ends)
+        )
+
+    one = crossed("split", "unbind", "results=1,0")
+    assert one.hash == crossed("unbind", "split", "results=0,1").hash
+    assert one.hash != crossed("split", "unbind", "results=0,1").hash
 
 
 def test_a_shared_vertex_is_not_two_vertices() -> None:
