@@ -184,8 +184,7 @@ class CellArray(Sequence[Cell]):
             if self.width > MOST_PADDED_VERTICES:
                 raise CellError(
                     f"graphs of up to {self.width:,} vertices: features of all pairs of vertices "
-                    f"are computed for at most {MOST_PADDED_VERTICES:,}; the recipe paper takes "
-                    f"larger graphs"
+                    f"are computed for at most {MOST_PADDED_VERTICES:,}"
                 )
             padded = (*self.ragged.to_padded(self.width), self._sizes)
             for array in padded:

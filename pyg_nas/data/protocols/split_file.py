@@ -52,7 +52,7 @@ def read_split(name: str, hashes: NDArray[np.bytes_]) -> NDArray[np.int64]:
     """
     path, key = _path_and_key(name)
     values = _chosen(path, key, _contents(path), hashes.dtype.itemsize)
-    if not len(values):
+    if not len(values) or (values.dtype == np.bool_ and not values.any()):
         raise SettingsError(f"split {name}: names no cell")
     if values.dtype == np.bool_:
         if values.shape != hashes.shape:

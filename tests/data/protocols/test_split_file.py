@@ -103,6 +103,7 @@ def test_other_names_are_no_files(name: str) -> None:
         ("a.json", b"\xff\xfe", "", "not JSON|not UTF-8"),
         ("a.txt", "1\nx\n", "", "'1' is neither|'x' is neither"),
         ("a.txt", "\n", "", "names no cell"),
+        ("a.npz", {"x": np.zeros(12, bool)}, "", "names no cell"),
         ("a.npz", {"x": np.ones((2, 2), int)}, "", r"got int64 of shape \(2, 2\)"),
         ("a.npz", {"x": np.ones(2)}, "", "got float64"),
         ("a.npz", {"x": np.ones(5, bool)}, "", "a mask must have one value.*12 rows, it has 5"),
