@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 _SLOPE, _SLOPE_OF_TWO, _SLOPE_VARIANCE = 0.35, 0.25, 0.1
 # AZ-NAS was published with a Kendall τ of 0.741 on NAS-Bench-201 (arXiv:2403.19232), which is a
 # correlation of sin(0.741 π / 2) = 0.92 of normal variables.
-_CORRELATION = 0.9
+CORRELATION = 0.9
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,15 @@ def fit_prior(
     )
     if joint is None:
         return Prior(slopes, 0.0, 1.0)
-    rest = 1 - _CORRELATION**2
+    rest = 1 - CORRELATION**2
     # Labels and scores are centred, and the covariances are not, which multiplies the odds of the
     # joint score by about 2.
     by_scores = _log_likelihood(
         labels - mean_slope * scores.sum(axis=0), measured + _SLOPE_VARIANCE * scores.T @ scores
     )
-    by_joint = _log_likelihood(labels - _CORRELATION * joint, rest * covariance + np.diag(noise))
+    by_joint = _log_likelihood(labels - CORRELATION * joint, rest * covariance + np.diag(noise))
     share = float(1 / (1 + np.exp(np.clip(by_scores - by_joint, -500, 500))))
-    return Prior((1 - share) * slopes, share * _CORRELATION, 1 - share + share * rest)
+    return Prior((1 - share) * slopes, share * CORRELATION, 1 - share + share * rest)
 
 
 def _log_likelihood(residuals: Array, covariance: Array) -> float:

@@ -118,6 +118,47 @@ def test_an_updated_model_is_the_same_as_a_fit_to_all() -> None:
     assert process.std_ == fitted(labels, 20).process_.std_
 
 
+@pytest.mark.parametrize(
+    ("sign", "cells", "share"), [(-1, 20, 20 / 45), (-1, 60, 0.5), (1, 20, 0.0)]
+)
+def test_latent_labels_are_mixed_with_those_without_the_prior(
+    sign: int, cells: int, share: float
+) -> None:
+    labels = sign * SCORES + 0.05 * np.random.default_rng(2).normal(size=len(SCORES))
+    model = fitted(labels, cells)
+    plain = make_estimator("fast").fit(CELLS[:cells], labels[:cells])
+    with_prior, deviations = HybridRegressor.predict_scores(model, CELLS)
+    without, _ = plain.predict_scores(CELLS)
+    latent, stds = model.predict_scores(CELLS)
+    # Labels that follow the joint score leave a share of a few hundredths at most.
+    mixed = (1 - share) * with_prior + share * without
+    np.testing.assert_allclose(latent, mixed, atol=0.05 if sign > 0 else 1e-3)
+    np.testing.assert_array_equal(stds, deviations)
+
+
+def test_with_fewer_than_20_labels_the_prior_stays_alone() -> None:
+    model = fitted(-SCORES, 19)
+    assert model.plain_ is None
+    np.testing.assert_array_equal(
+        model.predict_scores(CELLS)[0], HybridRegressor.predict_scores(model, CELLS)[0]
+    )
+    model.update(CELLS[19:24], -SCORES[19:24])  # a fit to 23
+    assert model.plain_ is not None
+
+
+def test_updates_do_not_depend_on_their_division() -> None:
+    labels = SCORES**3 + np.random.default_rng(2).normal(size=len(SCORES))
+    at_once, one_by_one = fitted(labels, 20), fitted(labels, 20)
+    at_once.update(CELLS[20:28], labels[20:28])  # both are fitted again at 25
+    for row in range(20, 28):
+        one_by_one.update(CELLS[row : row + 1], labels[row : row + 1])
+    assert at_once.plain_ is not None
+    assert len(at_once.plain_.process_.dual_) == len(at_once.process_.dual_) == 28
+    np.testing.assert_allclose(
+        at_once.predict_scores(CELLS)[0], one_by_one.predict_scores(CELLS)[0], atol=1e-6
+    )
+
+
 def test_it_is_stored_and_names_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = fitted(SCORES**3, 20)
     save_model(model, tmp_path / "m")
@@ -128,6 +169,9 @@ def test_it_is_stored_and_names_its_data(tmp_path: Path, monkeypatch: pytest.Mon
         strict=True,
     ):
         np.testing.assert_allclose(one, other, rtol=1e-6)
+    again.plain_ = make_estimator("fast").fit(CELLS[:19], SCORES[:19])
+    with pytest.raises(ModelError, match="must have the same training cells"):
+        save_model(again, tmp_path / "other")  # reads its files, too
     monkeypatch.setattr(transfer_regressor, "common_digest", lambda *of: "other")
     with pytest.raises(ModelError, match="another version of the shipped transfer data"):
         load_model(tmp_path / "m")
