@@ -299,8 +299,12 @@ class _Recorder:
                 del self.values[key]
         equal_name = operation if transposed else equal_name
         found = named_arguments(other, equal_name, ordered)
-        sources = tuple(source for tensor in _tensors(found) for source in self._sources(tensor))
-        called, settings = self._settings(equal_name, operation, found, made, attributes)
+        by_name = _tensors(found)
+        sources = tuple(source for tensor in by_name for source in self._sources(tensor))
+        shapes = tuple(by_name[0].shape) if by_name else (), tuple(made[0].shape)
+        if "split" in equal_name or operation == "split":
+            found["parts"] = [tuple(tensor.shape) for tensor in made]
+        called, settings = self._settings(equal_name, operation, found, shapes, attributes)
         vertex = Vertex(
             operation,
             f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
@@ -331,17 +335,13 @@ class _Recorder:
         name: str,
         operation: str,
         found: dict[str, Any],
-        made: list[Tensor],
+        shapes: tuple[tuple[int, ...], tuple[int, ...]],
         attributes: Mapping[str, Any],
     ) -> tuple[str, str]:
         """Return the function of a vertex and its settings, without those in ``attributes``."""
-        given = _tensors(found)
-        if "split" in name or operation == "split":
-            found["parts"] = [tuple(tensor.shape) for tensor in made]
         if found.get("padding") == "same":
             found["pads"] = same_padding(attributes["kernel"], found.get("dilation", 1))
         marked = {key: self._marked(key, value) for key, value in found.items()}
-        shapes = tuple(given[0].shape) if given else (), tuple(made[0].shape)
         return described(name, operation, marked, shapes, attributes)
 
     def _marked(self, name: str, value: Any) -> Any:
