@@ -16,6 +16,8 @@ _UNPRINTABLE = re.compile(
     "\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
+_LEAST_WITH_FOUR_DECIMALS = 1e-3
+
 
 def printable(text: object) -> str:
     r"""Return ``str(text)`` with every character that is not plain text as its escape code.
@@ -49,6 +51,16 @@ def counted(number: int, one: str, many: str | None = None) -> str:
         ('1 class', '1,438 cells')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def decimals_format(value: float) -> str:
+    """Return the format of a number: four decimals, or three digits of a number below 0.001.
+
+    Example:
+        >>> f"{0.5:{decimals_format(0.5)}}", f"{0.000123456:{decimals_format(0.000123456)}}"
+        ('0.5000', '0.000123')
+    """
+    return ".3g" if 0 < abs(value) < _LEAST_WITH_FOUR_DECIMALS else ".4f"
 
 
 def percent(fraction: float, digits: int = 0) -> str:

@@ -23,7 +23,7 @@ from pyg_nas.cli.compared import (
 from pyg_nas.cli.console import print_line, print_table
 from pyg_nas.cli.options import Device, GraphSpace, OwnRecipe, named_files
 from pyg_nas.io.files import check_output, write_json
-from pyg_nas.io.text import counted
+from pyg_nas.io.text import counted, decimals_format
 
 
 def evaluate(
@@ -110,7 +110,6 @@ _NAMES = {
     "median_relative_error": "median relative error",
     "mean_relative_error": "mean relative error (MAPE)",
 }
-_FOUR_DECIMALS = 1e-3  # from here on they have two significant digits or more
 
 
 def _shown(figure: str, value: float, compared: Compared) -> tuple[str, str]:
@@ -133,4 +132,4 @@ def _shown(figure: str, value: float, compared: Compared) -> tuple[str, str]:
 def _decimals(value: float) -> str:
     if value != value:  # explained below the table
         return "not defined"
-    return f"{value:.3g}" if 0 < abs(value) < _FOUR_DECIMALS else f"{value:,.4f}"
+    return f"{value:,{decimals_format(value)}}"

@@ -24,7 +24,7 @@ from pyg_nas.cli.progress import progress_bar
 from pyg_nas.compute.device import check_device
 from pyg_nas.errors import SettingsError
 from pyg_nas.io.files import check_output, write_json
-from pyg_nas.io.text import counted, printable
+from pyg_nas.io.text import counted, decimals_format, printable
 
 
 def tune(
@@ -132,9 +132,6 @@ def tune(
     print_line(f"result: {out}")
 
 
-_SMALL = 1e-3  # of smaller numbers, four decimals show fewer than two digits
-
-
 def _row(candidate: dict[str, Any], report: dict[str, Any]) -> tuple[str, ...]:
     settings = candidate["params"]
     return (
@@ -145,9 +142,7 @@ def _row(candidate: dict[str, Any], report: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _figure(value: float | None) -> str:
-    if value is None:
-        return "diverged"
-    return f"{value:.3g}" if 0 < abs(value) < _SMALL else f"{value:.4f}"
+    return "diverged" if value is None else f"{value:{decimals_format(value)}}"
 
 
 def _candidates(path: Path, recipe: str) -> list[dict[str, Any]]:
