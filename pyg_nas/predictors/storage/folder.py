@@ -16,12 +16,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pyg_nas.errors import ModelError, PygNasError, SettingsError, listed, quoted
 from pyg_nas.io.files import atomic_path, check_output, check_output_folder
 from pyg_nas.io.formats.json_reader import read_json, read_object
 from pyg_nas.io.formats.safetensors_file import read_safetensors
+from pyg_nas.io.plain_scalar import plain_scalar
 from pyg_nas.predictors.storage.registry import registered_class, registered_name
 from pyg_nas.predictors.storage.state import read_parts, read_state, write_state
 from pyg_nas.predictors.validation import check_parameters
@@ -313,14 +312,12 @@ def _template(estimator: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, tuple):
         return list(value)
     if isinstance(value, dict):
         pairs = [[_plain(key), _plain(part)] for key, part in value.items()]
         return dict(pairs) if all(isinstance(key, str) for key in value) else {_PAIRS: pairs}
-    return value
+    return plain_scalar(value)
 
 
 def _argument(value: Any, device: str) -> Any:

@@ -71,9 +71,8 @@ class SearchFolder:
                 raise SettingsError(f"{self.path}: has {QUERIES} but no {SETTINGS}")
             self.settings.write(self.path)
             return
-        remove_abandoned(
-            self.path / SETTINGS
-        )  # of a process that was killed as it began the search
+        # Left by a process that was killed as it began the search.
+        remove_abandoned(self.path / SETTINGS)
         if self.settings.folder != self.path:
             self.settings.check_resumes(SearchSettings.read(self.path))
 
