@@ -634,6 +634,23 @@ def transnas_noise() -> list[str]:
     return lines
 
 
+def one_ranking() -> list[str]:
+    found = read("one_ranking")
+    unlabelled = {
+        entry["task"]: entry["tau_all_others_mean"]
+        for entry in read("few_labels_transfer")["figures"]
+        if entry["space"] == "transnasbench101" and entry["train"] == 0
+    }
+    mean, name = sum(unlabelled.values()) / len(unlabelled), "*mean of seven*"
+    heads = ("task", "`transfer`, no label", "by the six other tasks", "by all seven tasks")
+    lines = [row(*heads), row(*["---"] * 4)]
+    for entry in (*found["tasks"], {"task": name, **found["mean"]}):
+        taus = [unlabelled.get(entry["task"], mean)]
+        taus += [entry["tau_of_six_others"], entry["tau_of_all_seven"]]
+        lines.append(row(entry["task"], *(f"{tau:.3f}" for tau in taus)))
+    return [*lines, "", f"Bound of the mean for one ranking without ties: {found['bound']:.3f}."]
+
+
 def latency() -> list[str]:
     found = read("latency")
     lines = [
@@ -720,6 +737,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "transfer-own": transfer_own,
     "few-labels": few_labels,
     "transnas-noise": transnas_noise,
+    "one-ranking": one_ranking,
     "nasbench201-other-cells": lambda: nasbench201("tau_other_cells"),
     "nasbench201-cifar100": lambda: nasbench201("tau_all_others", result="nasbench201_cifar100"),
     "nasbench201-imagenet16": lambda: nasbench201(
