@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pyg_nas.spaces.modules.prune import selected
+
 if TYPE_CHECKING:
     from pyg_nas.spaces.modules.network_graph import Vertex
 
@@ -29,9 +31,9 @@ _ONE_OPERAND = "operands="
 _SELECTION = re.compile(r"(dim=\d+ index=.+?)( input=#\d+)?")
 
 
-def fused(vertices: Sequence[Vertex]) -> list[Vertex]:
+def fused(vertices: Sequence[Vertex]) -> tuple[Vertex, ...]:
     """Return the vertices without neutral ones, with those that are one operation fused."""
-    kept: list[Vertex | None] = []
+    kept: list[Vertex] = []
     place: list[int] = []  # of the vertex that has the result of each one
     for vertex in vertices:
         moved = replace(vertex, sources=tuple(place[source] for source in vertex.sources))
@@ -42,36 +44,29 @@ def fused(vertices: Sequence[Vertex]) -> list[Vertex]:
             place.append(len(kept))
             kept.append(moved)
     readers = [0] * len(kept)
-    for source in (source for vertex in kept if vertex for source in vertex.sources):
+    for source in (source for vertex in kept for source in vertex.sources):
         readers[source] += 1
+    gone = set()
     for position in range(len(kept) - 2, -1, -1):
-        unread = kept[position]
-        if unread and not readers[position] and _function(unread) == "reshape":
-            kept[position] = None
-            for source in unread.sources:
+        if not readers[position] and _function(kept[position]) == "reshape":
+            gone.add(position)
+            for source in kept[position].sources:
                 readers[source] -= 1
-    for position, second in enumerate(kept):
-        for source in second.sources if second else ():
-            first = kept[source]
-            if second and first and readers[source] == 1 and (one := _one_of_two(first, second)):
-                kept[position], kept[source] = one, None
+    for position in (position for position in range(len(kept)) if position not in gone):
+        second = kept[position]
+        for source in second.sources:
+            if readers[source] == 1 and (one := _one_of_two(kept[source], second)):
+                kept[position] = one
+                gone.add(source)
                 break
-    numbers = [position for position, vertex in enumerate(kept) if vertex is not None]
-    place = [0] * len(kept)
-    for new, old in enumerate(numbers):
-        place[old] = new
-    return [
-        replace(vertex, sources=tuple(place[source] for source in vertex.sources))
-        for vertex in kept
-        if vertex is not None
-    ]
+    return selected(kept, [position for position in range(len(kept)) if position not in gone])
 
 
 def _function(vertex: Vertex) -> str:
     return vertex.function or vertex.operation
 
 
-def _is_neutral(vertex: Vertex, earlier: Sequence[Vertex | None]) -> bool:
+def _is_neutral(vertex: Vertex, earlier: Sequence[Vertex]) -> bool:
     if len(vertex.sources) != 1:
         return False
     function, settings = _function(vertex), vertex.settings
@@ -79,17 +74,16 @@ def _is_neutral(vertex: Vertex, earlier: Sequence[Vertex | None]) -> bool:
     if not is_dropout and (function, settings) not in _NEUTRAL:
         return False
     source = earlier[vertex.sources[0]]
-    return source is not None and (source.shape, source.dtype) == (vertex.shape, vertex.dtype)
+    return (source.shape, source.dtype) == (vertex.shape, vertex.dtype)
 
 
-def _without_shapes_between(vertex: Vertex, earlier: Sequence[Vertex | None]) -> Vertex:
+def _without_shapes_between(vertex: Vertex, earlier: Sequence[Vertex]) -> Vertex:
     """Return a vertex that reads what was there before it got another shape."""
     while _function(vertex) == "reshape" and not vertex.settings and len(vertex.sources) == 1:
         source = earlier[vertex.sources[0]]
-        if source is None or _function(source) != "reshape" or len(source.sources) != 1:
+        if _function(source) != "reshape" or len(source.sources) != 1:
             break
-        first = earlier[source.sources[0]]
-        sizes = {math.prod(one.shape) for one in (first, source, vertex) if one is not None}
+        sizes = {math.prod(one.shape) for one in (earlier[source.sources[0]], source, vertex)}
         if len(sizes) > 1 or source.dtype != vertex.dtype:  # numbers are repeated
             break
         vertex = replace(vertex, sources=source.sources, settings=source.settings)

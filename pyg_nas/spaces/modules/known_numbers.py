@@ -35,8 +35,6 @@ def known_numbers(array: NDArray[Any]) -> Any:
     """Return the numbers of a constant as a number, a list or a text with their digest."""
     if are_weights(array.dtype.kind, array.dtype.itemsize, array.size):
         return unknown_numbers(array.shape)
-    if array.ndim == 0:
-        return array.item()
     # Truth values select other items than the numbers 0 and 1, and have another digest.
     if array.ndim == 1 and array.size <= _MOST_WRITTEN and array.dtype.kind != "b":
         return array.tolist()

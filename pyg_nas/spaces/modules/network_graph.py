@@ -73,19 +73,9 @@ class Vertex:
 
     def label(self) -> str:
         """Return the attributes by which operations of two networks are compared."""
-        return repr(
-            (
-                *(
-                    self.function or self.operation,
-                    self.shape,
-                    self.dtype,
-                    self.kernel,
-                    self.stride,
-                ),
-                *(self.groups, self.heads, self.weights, self.macs),
-                self.settings,
-            )
-        )
+        function, window = self.function or self.operation, (self.kernel, self.stride)
+        numbers = (self.groups, self.heads, self.weights, self.macs)
+        return repr((function, self.shape, self.dtype, *window, *numbers, self.settings))
 
 
 ATTRIBUTES = (

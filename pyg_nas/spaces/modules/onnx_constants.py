@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.spaces.modules.known_numbers import are_weights, known_numbers
+from pyg_nas.spaces.modules.onnx_nodes import inner_graphs, inner_nodes
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
@@ -165,13 +166,10 @@ def _branch(node: NodeProto, *, taken: bool) -> tuple[list[NodeProto], list[Tens
     return nodes, tensors
 
 
-def _rename(node: Any, names: dict[str, str]) -> None:
+def _rename(node: NodeProto, names: dict[str, str]) -> None:
     """Rename what a node reads and makes, also in graphs inside it."""
-    node.input[:] = [names.get(name, name) for name in node.input]
-    node.output[:] = [names.get(name, name) for name in node.output]
-    for item in node.attribute:
-        for graph in (item.g, *item.graphs):
-            for inner in graph.node:
-                _rename(inner, names)
-            for result in graph.output:
-                result.name = names.get(result.name, result.name)
+    for one in (node, *inner_nodes(node)):
+        one.input[:] = [names.get(name, name) for name in one.input]
+        one.output[:] = [names.get(name, name) for name in one.output]
+        for result in (result for graph in inner_graphs(one) for result in graph.output):
+            result.name = names.get(result.name, result.name)

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pyg_nas.errors import NetworkError, one_line
+from pyg_nas.spaces.modules.onnx_nodes import inner_graphs, named
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto
 
 Shape = Sequence[int | None]
+Tensors = Mapping[str, "ValueInfoProto | TensorProto"]  # a constant as TensorProto
 
 _MOST_NUMBERS = 1024  # of a constant from which a shape may be computed
 _STANDARD = ("", "ai.onnx")
@@ -37,19 +39,19 @@ def check_shapes(model: ModelProto) -> None:
 
     inferred = shape_inference.infer_shapes(_without_declared(model), data_prop=True)
     graph = inferred.graph
-    values = {value.name: value for value in (*graph.input, *graph.value_info, *graph.output)}
-    constants = {tensor.name: tensor for tensor in graph.initializer}
+    parts = (*graph.input, *graph.value_info, *graph.output, *graph.initializer)
+    tensors: Tensors = {part.name: part for part in parts}
     makers = {name: node for node in model.graph.node for name in node.output}
     for node in model.graph.node:
-        _check_inputs(node, values, constants, inferred.opset_import)
+        _check_inputs(node, tensors, inferred.opset_import)
     for value in (*model.graph.value_info, *model.graph.output):
         declared = _shape(value)
-        found = _shape(values.get(value.name))
+        found = _shape(tensors.get(value.name))
         if declared is None or found is None or value.name not in makers:
             continue
         if not _agree(declared, found):
             raise NetworkError(
-                f"{value.name!r}, the result of {_named(makers[value.name])}, has the shape "
+                f"{value.name!r}, the result of {named(makers[value.name])}, has the shape "
                 f"{_text(found)}, but the file declares {_text(declared)}"
             )
 
@@ -79,7 +81,7 @@ def _without_declared(model: ModelProto) -> ModelProto:
         name
         for node in model.graph.node
         for name in node.output
-        if node.domain in _STANDARD and not any(item.HasField("g") for item in node.attribute)
+        if node.domain in _STANDARD and not any(inner_graphs(node))
     }
     for value in (*model.graph.value_info, *model.graph.output):
         if value.name not in inferable:
@@ -87,53 +89,39 @@ def _without_declared(model: ModelProto) -> ModelProto:
     for value in model.graph.output:
         kind = value.type.tensor_type.elem_type
         light.graph.output.append(helper.make_tensor_value_info(value.name, kind, None))
-    for value in (*light.graph.input, *light.graph.value_info):
-        for dim in value.type.tensor_type.shape.dim:
-            if dim.dim_value < 0:  # as some tools write one that is not determined
-                dim.Clear()
     return light
 
 
 def _check_inputs(
-    node: NodeProto,
-    values: Mapping[str, ValueInfoProto],
-    constants: Mapping[str, TensorProto],
-    versions: Iterable[OperatorSetIdProto],
+    node: NodeProto, tensors: Tensors, versions: Iterable[OperatorSetIdProto]
 ) -> None:
     """Check that an operator can read its inputs together."""
-    shapes = {
-        name: tuple(constants[name].dims) if name in constants else _shape(values.get(name))
-        for name in node.input
-        if name
-    }
-    if any(item.HasField("g") for item in node.attribute) or not node.output:
+    shapes = {name: _shape(tensors.get(name)) for name in node.input if name}
+    if any(inner_graphs(node)) or not node.output:
         return
-    result = _shape(values.get(node.output[0]))
+    result = _shape(tensors.get(node.output[0]))
     reason = _own_reason(node, [shapes.get(name) for name in node.input], result)
     if not reason and None not in shapes.values() and result is None and node.domain in _STANDARD:
-        reason = _reason_of_onnx(node, values, constants, versions)
+        reason = _reason_of_onnx(node, tensors, versions)
     if not reason:
         return
     texts = (f"{name!r} of {_text(shape)}" for name, shape in shapes.items() if shape is not None)
-    raise NetworkError(f"{_named(node)} cannot read {', '.join(texts)}: {reason}")
+    raise NetworkError(f"{named(node)} cannot read {', '.join(texts)}: {reason}")
 
 
 def _reason_of_onnx(
-    node: NodeProto,
-    values: Mapping[str, ValueInfoProto],
-    constants: Mapping[str, TensorProto],
-    versions: Iterable[OperatorSetIdProto],
+    node: NodeProto, tensors: Tensors, versions: Iterable[OperatorSetIdProto]
 ) -> str:
     """Return why onnx infers no shape of an operator's result, empty if nothing is wrong."""
-    from onnx import helper, shape_inference
+    from onnx import TensorProto, helper, shape_inference
 
-    read = dict.fromkeys(name for name in node.input if name)
+    read = [tensors[name] for name in dict.fromkeys(node.input) if name]
     graph = helper.make_graph(
         [node],
         "one",
-        [values[name] for name in read if name not in constants],
+        [tensor for tensor in read if not isinstance(tensor, TensorProto)],
         [helper.make_empty_tensor_value_info(name) for name in node.output if name],
-        [constants[name] for name in read if name in constants],
+        [tensor for tensor in read if isinstance(tensor, TensorProto)],
     )
     try:
         model = helper.make_model(graph, opset_imports=versions)
@@ -172,8 +160,12 @@ def _is_small(tensor: TensorProto) -> bool:
     return bool(math.prod(tensor.dims) <= _MOST_NUMBERS and tensor.data_location != tensor.EXTERNAL)
 
 
-def _shape(value: ValueInfoProto | None) -> tuple[int | None, ...] | None:
+def _shape(value: ValueInfoProto | TensorProto | None) -> tuple[int | None, ...] | None:
     """Return the sizes of a tensor, None for those that are not known."""
+    from onnx import TensorProto
+
+    if isinstance(value, TensorProto):
+        return tuple(value.dims)
     if value is None or not value.type.tensor_type.HasField("shape"):
         return None
     return tuple(
@@ -190,7 +182,3 @@ def _agree(first: Shape, second: Shape) -> bool:
 
 def _text(shape: Shape) -> str:
     return f"({', '.join('?' if size is None else str(size) for size in shape)})"
-
-
-def _named(node: NodeProto) -> str:
-    return f"operator {node.op_type} ({node.name!r})"

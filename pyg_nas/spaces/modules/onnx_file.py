@@ -27,6 +27,7 @@ from pyg_nas.spaces.modules.onnx_constants import (
 )
 from pyg_nas.spaces.modules.onnx_contradictions import check_shapes
 from pyg_nas.spaces.modules.onnx_macs import COUNTED, PACKED, multiply_accumulates
+from pyg_nas.spaces.modules.onnx_nodes import inner_graphs, inner_nodes, named
 from pyg_nas.spaces.modules.onnx_parameters import (
     IDENTITIES,
     VIEWS,
@@ -88,7 +89,7 @@ def graph_of_onnx(path: str | os.PathLike[str]) -> NetworkGraph:
     try:
         builder = _Builder(model, stored, Path(path).parent)
         for node in model.graph.node:
-            with _naming_malformed(_named(node)):
+            with _naming_malformed(named(node)):
                 builder.add(node)
         graph, notes = builder.finish(Path(path).name)
     except NetworkError as error:
@@ -126,6 +127,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[ModelProto, set[str]]:
         model = inliner.inline_local_functions(model)
         stored = without_constant_nodes(model.graph)
         _check_ranges(model.graph, {})
+        _forget_negative_sizes(model.graph)
         check_shapes(model)
         _determine_sizes(model.graph)
         inferred = with_shapes(model)
@@ -149,7 +151,8 @@ def _check_operators(model: ModelProto) -> None:
         return total(bodies[domain, name]) if (domain, name) in bodies else 1
 
     def total(nodes: Iterable[NodeProto]) -> int:
-        return sum(size(node.domain, node.op_type) for node in _with_inner(nodes))
+        every = (one for node in nodes for one in (node, *inner_nodes(node)))
+        return sum(size(one.domain, one.op_type) for one in every)
 
     operators = total(model.graph.node)
     if operators > MOST_OPERATORS:
@@ -164,27 +167,30 @@ def _check_ranges(graph: GraphProto, outer: Mapping[str, TensorProto]) -> None:
             start, stop, step = (_number(node, constants[name]) for name in node.input)
             if step == 0 or not abs(stop - start) <= MOST_RANGE * abs(step):
                 raise NetworkError(
-                    f"{_named(node)}: a range from {start:g} to {stop:g} in steps of {step:g}, at "
+                    f"{named(node)}: a range from {start:g} to {stop:g} in steps of {step:g}, at "
                     f"most {MOST_RANGE:,} numbers are read"
                 )
-        for item in node.attribute:
-            for inner in (item.g, *item.graphs):
-                _check_ranges(inner, constants)
+        for inner in inner_graphs(node):
+            _check_ranges(inner, constants)
 
 
 def _number(node: NodeProto, tensor: TensorProto) -> float:
     number = single_number(tensor)
     if number is None:
-        raise NetworkError(f"{_named(node)}: start, stop and step must be one number each")
+        raise NetworkError(f"{named(node)}: start, stop and step must be one number each")
     return number
+
+
+def _forget_negative_sizes(graph: GraphProto) -> None:
+    """Remove negative sizes, as which some tools write those that are not determined."""
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_value < 0:
+                dim.Clear()
 
 
 def _determine_sizes(graph: GraphProto) -> None:
     """Let undetermined sizes of inputs be 1, wherever they have the same name."""
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        for dim in value.type.tensor_type.shape.dim:
-            if dim.dim_value < 0:  # as some tools write one that is not determined
-                dim.Clear()
     inputs = [dim for value in graph.input for dim in value.type.tensor_type.shape.dim]
     free = {dim.dim_param for dim in inputs if not dim.HasField("dim_value")}
     for dim in inputs:
@@ -194,15 +200,6 @@ def _determine_sizes(graph: GraphProto) -> None:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param and dim.dim_param in free:
                 dim.dim_value = 1
-
-
-def _with_inner(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
-    """The nodes, and the nodes of graphs inside them."""
-    for node in nodes:
-        yield node
-        for item in node.attribute:
-            for graph in (item.g, *item.graphs):
-                yield from _with_inner(graph.node)
 
 
 class _Builder:
@@ -266,14 +263,14 @@ class _Builder:
     def add(self, node: NodeProto) -> None:
         """Make a vertex for a node, or connect its input directly if it is an identity."""
         if node.op_type in _CONTROL_FLOW and not self._is_simple_loop(node):
-            raise NetworkError(f"{_named(node)}: control flow is not supported")
+            raise NetworkError(f"{named(node)}: control flow is not supported")
         again = [name for name in node.output if name and name in self.makers]
         if again:
-            raise NetworkError(f"{_named(node)} makes {again[0]!r}, which is there already")
+            raise NetworkError(f"{named(node)} makes {again[0]!r}, which is there already")
         missing = [name for name in node.input if name not in self.makers]
         if missing:
             raise NetworkError(
-                f"{_named(node)} reads {missing[0]!r}, which is no input, no constant and no "
+                f"{named(node)} reads {missing[0]!r}, which is no input, no constant and no "
                 f"result of an operator before it"
             )
         sources = tuple(source for name in _read_by(node) for source in self.makers.get(name, ()))
@@ -286,7 +283,7 @@ class _Builder:
             self.numbers[name] = number or first
         if node.op_type not in IDENTITIES:
             if any(name and name not in self.shapes for name in node.output):
-                self.shapeless[len(self.vertices)] = _named(node)
+                self.shapeless[len(self.vertices)] = named(node)
             self.vertices.append(self._vertex(node, sources))
 
     def _is_simple_loop(self, node: NodeProto) -> bool:
@@ -296,7 +293,7 @@ class _Builder:
         """
         return (
             node.op_type == "Loop"
-            and not any(inner.op_type in COUNTED for inner in _with_inner([node]))
+            and not any(inner.op_type in COUNTED for inner in inner_nodes(node))
             and {*self.sizes, *inner_weights(node)}.isdisjoint(_read_by(node))
         )
 
@@ -311,7 +308,7 @@ class _Builder:
         if node.op_type == "Gather" and node.input[0] in self.sizes and not attributes.get("axis"):
             operation = "embedding"
         if operation not in OPERATIONS and any(len(self._result(name)[0]) > 1 for name in read):
-            self.unknown[len(self.vertices)] = _named(node)
+            self.unknown[len(self.vertices)] = named(node)
         kernel = tuple(attributes.get("kernel_shape", ()))
         if operation in ("conv", "conv_transpose") and not kernel:
             kernel = self._result(node.input[1])[0][2:]
@@ -350,7 +347,7 @@ class _Builder:
         self, node: NodeProto, operation: str, attributes: Mapping[str, Any]
     ) -> tuple[str, str]:
         """Return the function of a vertex and its settings."""
-        named = normalised(node.op_type) != operation  # a product with weights, or their rows
+        by_weights = normalised(node.op_type) != operation  # a product with them, or their rows
         found = operator_arguments(
             node,
             self.versions.get(node.domain, 1),
@@ -361,11 +358,10 @@ class _Builder:
             found.pop("transB", None)
         if operation == "split":
             found["parts"] = [self._result(name)[0] for name in node.output]
-        _, *inner = _with_inner([node])
-        found["body"] = [one.op_type for one in inner]
+        found["body"] = [inner.op_type for inner in inner_nodes(node)]
         shapes = [self._result(name)[0] for name in (*node.input[:1], node.output[0])]
         return described(
-            operation if named else node.op_type,
+            operation if by_weights else node.op_type,
             operation,
             found,
             (shapes[0], shapes[-1]),
@@ -390,7 +386,7 @@ class _Builder:
         unknown = next((name for name in names if name not in self.shapes), None)
         if unknown is not None:  # an error, unless the vertex is removed
             self.uncounted[len(self.vertices)] = (
-                f"{_named(node)}: its multiply-accumulates are not known, because the shape of "
+                f"{named(node)}: its multiply-accumulates are not known, because the shape of "
                 f"{unknown!r} is not; export the network with fixed sizes"
             )
             return 0
@@ -418,22 +414,23 @@ class _Builder:
             )
         )
         kept = kept_positions(self.vertices)
-        for position in kept:
-            if position in self.uncounted:
-                raise NetworkError(self.uncounted[position])
+        uncounted, shapeless, unknown = (
+            [notes[position] for position in kept if position in notes]
+            for notes in (self.uncounted, self.shapeless, self.unknown)
+        )
+        if uncounted:
+            raise NetworkError(uncounted[0])
         vertices = selected(self.vertices, kept)
         # Parameters that only pruned vertices or no vertex read still count.
         read = sum(vertex.parameters for vertex in self.vertices)
         unused = read - sum(v.parameters for v in vertices) + sum(self.parameters.values())
         notes = []
-        if shapeless := [
-            self.shapeless[position] for position in kept if position in self.shapeless
-        ]:
+        if shapeless:
             notes.append(
                 f"{counted(len(shapeless), 'result')} of unknown shape, of which no bytes are "
                 f"counted; the first is that of {shapeless[0]}"
             )
-        if unknown := [self.unknown[position] for position in kept if position in self.unknown]:
+        if unknown:
             notes.append(
                 f"no multiply-accumulates are counted of {counted(len(unknown), 'operator')} "
                 f"outside the vocabulary with weights; the first is {unknown[0]}"
@@ -445,15 +442,11 @@ def _read_by(node: NodeProto) -> list[str]:
     """Return the names that a node reads, then those of graphs inside it, each once."""
     if node.op_type == "CastLike":  # only the type of the second is read
         return [*node.input[:1]]
-    _, *inner = _with_inner([node])
-    return [*node.input, *dict.fromkeys(name for one in inner for name in one.input)]
+    inside = (name for inner in inner_nodes(node) for name in inner.input)
+    return [*node.input, *dict.fromkeys(inside)]
 
 
 def _parameters_of(node: NodeProto) -> list[str]:
     """Return the names that a node reads, except those that cannot be parameters."""
     others = left_out(node.op_type, len(node.input))
     return [name for i, name in enumerate(_read_by(node)) if i not in others]
-
-
-def _named(node: NodeProto) -> str:
-    return f"operator {node.op_type} ({node.name!r})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pyg_nas.spaces.modules.onnx_constants import constant_of
 from pyg_nas.spaces.modules.onnx_macs import COUNTED, PACKED
+from pyg_nas.spaces.modules.onnx_nodes import inner_graphs, inner_nodes
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
@@ -154,15 +155,12 @@ def left_out(operator: str, inputs: int) -> Sequence[int]:
 
 def inner_weights(node: NodeProto) -> Iterator[str]:
     """Yield the names of floating-point constants of several numbers in graphs inside a node."""
-    for item in node.attribute:
-        for graph in (item.g, *item.graphs):
-            constants = (constant_of(one) for one in graph.node if one.op_type == "Constant")
-            sparse = (tensor.values for tensor in graph.sparse_initializer)
-            for tensor in (*graph.initializer, *sparse, *constants):
-                if tensor is not None and _is_float(tensor) and math.prod(tensor.dims) > 1:
-                    yield tensor.name
-            for inner in graph.node:
-                yield from inner_weights(inner)
+    for graph in (graph for one in (node, *inner_nodes(node)) for graph in inner_graphs(one)):
+        constants = (constant_of(one) for one in graph.node if one.op_type == "Constant")
+        sparse = (tensor.values for tensor in graph.sparse_initializer)
+        for tensor in (*graph.initializer, *sparse, *constants):
+            if tensor is not None and _is_float(tensor) and math.prod(tensor.dims) > 1:
+                yield tensor.name
 
 
 def _packed_size(node: NodeProto) -> int:

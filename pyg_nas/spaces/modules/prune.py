@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pyg_nas.errors import NetworkError
-from pyg_nas.spaces.modules.network_graph import Vertex
+
+if TYPE_CHECKING:
+    from pyg_nas.spaces.modules.network_graph import Vertex
 
 
 def kept_positions(vertices: Sequence[Vertex]) -> list[int]:

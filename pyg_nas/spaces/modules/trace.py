@@ -437,11 +437,10 @@ class _Recorder:
     def failure(self, error: BaseException) -> NetworkError:
         """Return an error that names the operation and submodule at which the pass failed."""
         where = next((name for name in reversed(self.path) if name), "the network")
-        text = one_line(error)
         if isinstance(error, NetworkError):
             return error if where == "the network" else NetworkError(f"{where}: {error}")
         depends = isinstance(error, (DataDependentOutputException, DynamicOutputShapeException))
-        reason = "the result depends on the values of a tensor" if depends else text
+        reason = "the result depends on the values of a tensor" if depends else one_line(error)
         return NetworkError(f"{where}: operation {self.operation or 'call'!r} failed: {reason}")
 
     def finish(self, result: Any, name: str) -> NetworkGraph:
