@@ -14,11 +14,11 @@ from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.features import blocks as cell_blocks
 from pyg_nas.features.blocks import ExtraGroup, extended_features
 from pyg_nas.features.graph_features import CellFeatures, cell_features
-from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
+from tests.measure.conftest import chain
 
 Compute = Callable[[CellArray, CellFeatures], np.ndarray]
 
@@ -231,22 +231,16 @@ def test_of_the_space_they_are_computed_once(
     assert not calls
 
 
-LINE = [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
-
-
-def lines(*operations: str) -> CellArray:
-    return CellArray.from_cells([Cell(LINE, ["input", name, "output"]) for name in operations])
-
-
 def test_cells_of_one_shape_and_other_operations_are_other_cells() -> None:
     def second(part: CellArray, features: CellFeatures) -> np.ndarray:
         return part.operations[:, 1:2].astype(np.float32)
 
-    for cells in (
-        lines("conv3x3-bn-relu", "maxpool3x3"),
-        lines("maxpool3x3", "conv3x3-bn-relu"),
-        lines("maxpool3x3", "conv1x1-bn-relu"),
+    for names in (
+        ("conv3x3-bn-relu", "maxpool3x3"),
+        ("maxpool3x3", "conv3x3-bn-relu"),
+        ("maxpool3x3", "conv1x1-bn-relu"),
     ):
+        cells = CellArray.from_cells(map(chain, names))
         found = all_groups_of(cells, {"second": second})["second"]
         np.testing.assert_array_equal(found[:, 0], cells.operations[:, 1])
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from pyg_nas.graphs.cell import Cell
+from pyg_nas.measure.campaigns.journal import Journal
 from pyg_nas.measure.settings import TrainingSettings
 from pyg_nas.measure.tasks.task import Part, Task
 from pyg_nas.measure.training.augmentation import Augmentation
@@ -36,9 +40,25 @@ def make_tiny_task(settings: TrainingSettings = TINY_SETTINGS, name: str = "tiny
     return Task(name, train, train.first(), part(40), part(40), 3, settings)
 
 
+def save_tiny_images(folder: Path) -> Path:
+    """Write all images of the tiny task as an archive of which a task is made."""
+    tiny = make_tiny_task()
+    parts = tiny.train, tiny.validation, tiny.test
+    images = np.concatenate([part.images for part in parts])
+    labels = np.concatenate([part.labels for part in parts])
+    np.savez(folder / "tiny.npz", images=images.transpose(0, 2, 3, 1), labels=labels)
+    return folder / "tiny.npz"
+
+
 @pytest.fixture(scope="session")
 def tiny_task() -> Task:
     return make_tiny_task()
+
+
+@pytest.fixture
+def opened(tmp_path: Path, tiny_task: Task) -> Iterator[Journal]:
+    with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
+        yield journal
 
 
 def chain(*operations: str) -> Cell:

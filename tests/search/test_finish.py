@@ -30,7 +30,7 @@ from pyg_nas.search.latency_limit import FINISH_LATENCY
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import RandomSearch
 from pyg_nas.search.search_folder.folder import JOURNAL, TASK, SearchFolder
-from tests.measure.conftest import TINY_SETTINGS, make_tiny_task
+from tests.measure.conftest import TINY_SETTINGS, save_tiny_images
 
 PT2 = "network.pt2"
 
@@ -39,14 +39,11 @@ PT2 = "network.pt2"
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search for cells on a small archive of images, which has trained 5 of them."""
     root = tmp_path_factory.mktemp("searched")
-    tiny = make_tiny_task()
-    images = np.concatenate([tiny.train.images, tiny.validation.images, tiny.test.images])
-    labels = np.concatenate([tiny.train.labels, tiny.validation.labels, tiny.test.labels])
-    np.savez(root / "tiny.npz", images=images.transpose(0, 2, 3, 1), labels=labels)
-    task = get_task(root / "tiny.npz", asdict(TINY_SETTINGS))
+    images = save_tiny_images(root)
+    task = get_task(images, asdict(TINY_SETTINGS))
     folder = root / "search"
     folder.mkdir()
-    write_task_source(folder / TASK, root / "tiny.npz", task, None, 0)
+    write_task_source(folder / TASK, images, task, None, 0)
     with Journal(folder / JOURNAL, task) as journal:
         evaluator = LiveEvaluator(task, 2, 1, journal)
         settings = {

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -20,22 +19,19 @@ from pyg_nas.search.confirmation import Confirmation
 from pyg_nas.search.finish import Finish
 from tests.cli.command import pyg_nas
 from tests.conftest import undrawn
-from tests.measure.conftest import TINY_SETTINGS, make_tiny_task
+from tests.measure.conftest import TINY_SETTINGS, save_tiny_images
 from tests.measure.images import settings_file
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("finish")
-    tiny = make_tiny_task()
-    images = np.concatenate([tiny.train.images, tiny.validation.images, tiny.test.images])
-    labels = np.concatenate([tiny.train.labels, tiny.validation.labels, tiny.test.labels])
-    np.savez(root / "tiny.npz", images=images.transpose(0, 2, 3, 1), labels=labels)
+    images = save_tiny_images(root)
     changes = {**TINY_SETTINGS.to_dict(), "stem_channels": 6}
     settings = settings_file(root, **changes)
     with undrawn():
         code = pyg_nas(
-            "search", root / "tiny.npz", "--out", root / "search", "--settings", settings,
+            "search", images, "--out", root / "search", "--settings", settings,
             "--method", "random", "--n", 3, "--k", 1, "--budget", 2, "--device", "cpu",
         )  # fmt: skip
     assert code == 0

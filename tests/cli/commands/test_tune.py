@@ -23,13 +23,6 @@ app = typer.Typer()
 app.command()(tune)
 
 
-@pytest.fixture(scope="module")
-def table_path(small_table: Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tune") / "small.hdf5"
-    small_table.save(path)
-    return path
-
-
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 

@@ -9,18 +9,11 @@ from torch_geometric.data import InMemoryDataset
 
 from pyg_nas.data.datasets.collate import collate_cells
 from pyg_nas.errors import CellError
-from pyg_nas.graphs.cell_array import CellArray
-from pyg_nas.spaces.nasbench101 import nasbench101_cells
-
-
-def every_size(per_size: int = 4) -> CellArray:
-    cells = nasbench101_cells()
-    rows = [np.flatnonzero(cells.num_vertices == v)[-per_size:] for v in range(2, 8)]
-    return cells[np.concatenate(rows)]
+from pyg_nas.testing import small_cells
 
 
 def test_collated_tensors_equal_a_loop_over_cells() -> None:
-    cells = every_size()
+    cells = small_cells(4)
     y = np.linspace(0.5, 0.9, len(cells))
     graphs = []
     for row, cell in enumerate(cells):
@@ -41,11 +34,11 @@ def test_collated_tensors_equal_a_loop_over_cells() -> None:
 
 def test_collate_refuses_labels_of_another_number() -> None:
     with pytest.raises(CellError, match=r"\[21\]"):
-        collate_cells(every_size(), np.zeros(3))
+        collate_cells(small_cells(4), np.zeros(3))
 
 
 def test_collate_of_no_cells() -> None:
-    data, slices = collate_cells(every_size()[:0], [])
+    data, slices = collate_cells(small_cells(4)[:0], [])
     assert data.x.shape == (0, 5)
     assert data.edge_index.shape == (2, 0)
     assert slices["x"].tolist() == [0]

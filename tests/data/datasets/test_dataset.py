@@ -28,17 +28,13 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.spaces.nasbench101 import NASBENCH101, nasbench101_cells
+from pyg_nas.testing import small_cells
+from tests.measure.conftest import chain
 
 
 @pytest.fixture
 def dataset(tmp_path: Path, small_table: Table) -> NASBench101:
     return NASBench101(tmp_path, small_table)
-
-
-def every_size(per_size: int = 4) -> CellArray:
-    cells = nasbench101_cells()
-    rows = [np.flatnonzero(cells.num_vertices == v)[-per_size:] for v in range(2, 8)]
-    return cells[np.concatenate(rows)]
 
 
 def test_graphs_are_the_tables_cells_and_labels(dataset: NASBench101, small_table: Table) -> None:
@@ -310,7 +306,7 @@ def test_graph_file_of_another_space(tmp_path: Path) -> None:
 
 
 def test_cells_without_labels(tmp_path: Path) -> None:
-    cells = every_size()
+    cells = small_cells(4)
     dataset = CellDataset(tmp_path, cells)
     assert "y" not in dataset[0]
     assert dataset.cells == cells
@@ -337,17 +333,10 @@ def test_sources_of_other_types_are_refused(tmp_path: Path, source: Any) -> None
         CellDataset(tmp_path, sample_cells(3, seed=0), label="accuracy")  # type: ignore[arg-type]
 
 
-LINE = [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
-
-
-def lines(*operations: str) -> CellArray:
-    return CellArray.from_cells([Cell(LINE, ["input", name, "output"]) for name in operations])
-
-
 def test_changed_operations_change_the_dataset(tmp_path: Path) -> None:
     metrics = np.full((2, 4, 3, 2, 4), 0.5, dtype=np.float32)
     for names in (("conv3x3-bn-relu", "maxpool3x3"), ("conv1x1-bn-relu", "maxpool3x3")):
-        cells = lines(*names)
+        cells = CellArray.from_cells(map(chain, names))
         assert CellDataset(tmp_path, cells).cells == cells
         assert CellDataset(tmp_path, Table(cells, metrics)).cells == cells
 

@@ -22,10 +22,6 @@ CELLS = sample_cells(4, seed=1)
 BUDGETS = (1, 3)
 
 
-def accuracies(cells, task, **options) -> np.ndarray:
-    return measure_cells(cells, task, BUDGETS, 2, **options).metrics[..., 1:]
-
-
 def test_finished_runs_are_not_trained_again(tmp_path: Path, tiny_task: Task, monkeypatch):
     with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
         first = measure_cells(CELLS[:2], tiny_task, (1,), 1, journal)

@@ -42,12 +42,6 @@ def run(budget: int = 2, seed: int = 0, accuracy: float = 0.5) -> Run:
     )
 
 
-@pytest.fixture
-def opened(tmp_path: Path, tiny_task: Task):
-    with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
-        yield journal
-
-
 def test_a_run_is_claimed_once_and_recorded_once(opened: Journal, tiny_task: Task):
     assert opened.claim(CELL, 2, (0, 1)) == (0, 1)
     with Journal(opened.path, tiny_task) as second:

@@ -21,12 +21,6 @@ CELL = chain("conv3x3-bn-relu")
 RUN = Run(2, 0, Reading(1.0, 2.0, 0.5, 0.6, 0.7), Reading(3.0, 4.0, 0.55, 0.65, 0.75))
 
 
-@pytest.fixture
-def opened(tmp_path: Path, tiny_task: Task):
-    with Journal(tmp_path / "j.sqlite", tiny_task) as journal:
-        yield journal
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph, Vertex
 from pyg_nas.spaces.modules.vocabulary import NUM_COLUMNS, column
+from tests.spaces.modules.networks import reordered
 
 KINDS = ("relu", "tanh", "add", "matmul")
 
@@ -31,19 +33,9 @@ def networks(draw: st.DrawFn) -> NetworkGraph:
 
 @given(networks(), st.randoms(use_true_random=False))
 def test_the_hash_is_that_of_any_order_of_the_vertices(graph: NetworkGraph, random) -> None:
-    waiting, order = list(range(1, len(graph) - 1)), [0]
-    while waiting:
-        ready = [v for v in waiting if set(graph.vertices[v].sources) <= set(order)]
-        order.append(random.choice(ready))
-        waiting.remove(order[-1])
-    order.append(len(graph) - 1)
-    place = {old: new for new, old in enumerate(order)}
-    moved = []
-    for old in order:
-        vertex = graph.vertices[old]
-        sources = tuple(place[s] for s in vertex.sources)
-        moved.append(Vertex(vertex.operation, str(old), sources, vertex.shape))
-    assert NetworkGraph(tuple(moved)).hash == graph.hash
+    moved = reordered(graph, random)
+    renamed = [replace(vertex, name=str(place)) for place, vertex in enumerate(moved.vertices)]
+    assert NetworkGraph(tuple(renamed)).hash == graph.hash
 
 
 def _in_all_orders(graph: NetworkGraph) -> tuple[object, ...]:
