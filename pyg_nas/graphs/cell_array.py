@@ -16,6 +16,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_network import CellNetwork, NetworkSize
 from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, depths
 from pyg_nas.graphs.registry import missing_network
+from pyg_nas.graphs.row_index import row_numbers
 from pyg_nas.graphs.search_space import SearchSpace, given_space
 from pyg_nas.io.limits import MOST_PADDED_VERTICES
 from pyg_nas.io.text import counted
@@ -411,15 +412,13 @@ class CellArray(Sequence[Cell]):
             return self._cell(int(index))
         if isinstance(index, slice) and index.indices(len(self)) == (0, len(self), 1):
             return self  # with cached results, such as its hashes
-        if isinstance(index, list) and not index:
-            index = np.array([], dtype=np.int64)
+        rows = index if isinstance(index, slice) else row_numbers(index, len(self))
         if self._padded is None:
-            return self._new(self.space, None, self.ragged.take(index))
-        if isinstance(index, slice):
-            adjacency, operations, sizes = (array[index] for array in self._padded)
+            return self._new(self.space, None, self.ragged.take(rows))
+        if isinstance(rows, slice):
+            adjacency, operations, sizes = (array[rows] for array in self._padded)
         else:
             # take: in a tenth of the time of an index array.
-            rows = np.arange(len(self))[index]
             adjacency, operations, sizes = (array.take(rows, axis=0) for array in self._padded)
         return self._new(self.space, (adjacency, operations, sizes), None)
 

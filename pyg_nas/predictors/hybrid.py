@@ -475,11 +475,13 @@ class HybridRegressor(CellRegressor):
 
             self._kept.map_blocks(cells, lambda: self._kept_blocks(cells), predict_kept)
         else:
-            groups = self._all_groups(cells.space)
-            # A search scores the same cells in the next round.
-            again = hasattr(self, "_training")
+            groups, again = self._all_groups(cells.space), self._scores_again()
             map_blocks(cells, groups, predict_block, self._is_process_alone(), again)
         return latent + self._prior_mean(cells), stds
+
+    def _scores_again(self) -> bool:
+        """Return whether cells that are scored will be scored again, as a search does."""
+        return hasattr(self, "_training")
 
     def _is_process_alone(self) -> bool:
         return self.networks_ is None and self.forest_ is None

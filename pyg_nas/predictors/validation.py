@@ -190,13 +190,19 @@ def weighted_cells(
     """
     cells = as_cells(X)
     labels = finite_labels(y, len(cells))
-    weights = checked_weights(sample_weight, len(cells))
+    rows, weights = weighted_rows(sample_weight, len(cells))
+    return cells[rows], labels[rows], weights
+
+
+def weighted_rows(
+    sample_weight: ArrayLike | None, total: int
+) -> tuple[NDArray[np.int64] | slice, NDArray[np.float64] | None]:
+    """Return the rows of :func:`checked_weights` above 0, and these; None if all of them are 1."""
+    weights = checked_weights(sample_weight, total)
     if weights is None:
-        return cells, labels, None
-    kept = np.flatnonzero(weights)
-    if len(kept) < len(weights):
-        cells, labels, weights = cells[kept], labels[kept], weights[kept]
-    return cells, labels, None if (weights == 1).all() else weights
+        return slice(None), None
+    rows = slice(None) if weights.all() else np.flatnonzero(weights)
+    return rows, None if (weights[rows] == 1).all() else weights[rows]
 
 
 def checked_weights(sample_weight: ArrayLike | None, total: int) -> NDArray[np.float64] | None:

@@ -27,7 +27,7 @@ from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.networks.regressor import NetworkFeatureVersion, Networks, as_networks
 from pyg_nas.predictors.parameter_rules import LATENCY_RULES
 from pyg_nas.predictors.storage.state import Array, FittedState
-from pyg_nas.predictors.validation import checked_weights, positive_labels
+from pyg_nas.predictors.validation import positive_labels, weighted_rows
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.space import NETWORKS
 
@@ -138,12 +138,9 @@ class LatencyRegressor(CellRegressor):
         listed = np.asarray(networks.hashes if groups is None else groups)
         if listed.shape != labels.shape:
             raise SettingsError(f"groups must be [{len(labels)}], got {list(listed.shape)}")
-        weights = checked_weights(sample_weight, len(networks))
-        if weights is not None:
-            kept = np.flatnonzero(weights)
-            networks, labels, listed = networks.select(kept), labels[kept], listed[kept]
-            weights = None if (weights[kept] == 1).all() else weights[kept]
-            elsewhere = None if elsewhere is None else elsewhere[kept]
+        rows, weights = weighted_rows(sample_weight, len(networks))
+        networks, labels, listed = networks[rows], labels[rows], listed[rows]
+        elsewhere = None if elsewhere is None else elsewhere[rows]
         if not self.least_cells <= len(networks) <= MOST_TRAINING_CELLS:
             raise SettingsError(
                 f"{self.least_cells} to {MOST_TRAINING_CELLS:,} networks are needed, got "
@@ -209,11 +206,12 @@ class LatencyRegressor(CellRegressor):
             yield fold[number] == left_out
 
     def _predict_networks(self, X: Networks) -> tuple[Floats, Floats]:
+        """Return means and uncalibrated standard deviations of the logarithms, ``[N]`` each."""
         check_is_fitted(self)
         networks = as_networks(X)
         if not len(networks):
             return np.empty(0), np.empty(0)
-        return self._predict_logarithms(_Work.of(networks))
+        return _joined(*self._both_logarithms(_Work.of(networks)), self.share_)
 
     def _learn(self, data: _Measured) -> None:
         work, labels, weights = data.work, data.labels, data.weights
@@ -239,20 +237,12 @@ class LatencyRegressor(CellRegressor):
         parts = within * self.weights_ + (work.costs - within) * self.common_
         return work.explained(parts)
 
-    def _predict_logarithms(self, work: _Work) -> tuple[Floats, Floats]:
-        """Return means and uncalibrated standard deviations of the logarithms, ``[N]`` each."""
-        by_kinds, by_operations, std = self._both_logarithms(work)
-        return _joined(by_kinds, by_operations, std, self.share_)
-
     def _both_logarithms(self, work: _Work) -> tuple[Floats, Floats, Floats]:
         """Return logarithms by kinds of work and by operations, and deviations, ``[N]`` each."""
-        mean, std = self._by_kinds(work)
-        return mean, self.operations_.predict_operations(work.operations), std
-
-    def _by_kinds(self, work: _Work) -> tuple[Floats, Floats]:
         seconds, features = self._explained(work)
         mean, std = self.process_.predict_features(features, True)
-        return np.log(seconds) + (mean + self.trees_.predict(features.joined())) / 2, std
+        by_kinds = np.log(seconds) + (mean + self.trees_.predict(features.joined())) / 2
+        return by_kinds, self.operations_.predict_operations(work.operations), std
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ from pyg_nas.predictors.validation import (
     as_cells,
     check_cells,
     check_converged,
-    checked_weights,
     weighted_cells,
+    weighted_rows,
 )
 
 PAPER_WIDTHS = {43: 48, 86: 72, 129: 96, 172: 144, 334: 210, 860: 320}
@@ -378,10 +378,8 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
             raise SettingsError(f"y must be [{len(cells)}], got {list(labels.shape)}")
         if labels.dtype.kind == "f" and np.isnan(labels).any():
             raise SettingsError(f"y must be classes, got nan at {int(np.isnan(labels).argmax())}")
-        given = checked_weights(sample_weight, len(cells))
-        if given is not None and not given.all():
-            kept = np.flatnonzero(given)
-            cells, labels, given = cells[kept], labels[kept], given[kept]
+        rows, given = weighted_rows(sample_weight, len(cells))
+        cells, labels = cells[rows], labels[rows]
         self.classes_ = np.unique(labels)
         if len(self.classes_) != 2:
             raise SettingsError(

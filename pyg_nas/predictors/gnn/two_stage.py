@@ -227,7 +227,7 @@ def _fit_classifier(
     template: Any,
     X: CellArray,
     above: NDArray[np.bool_],
-    weights: NDArray[np.float64] | None = None,
+    weights: NDArray[np.float64] | None,
 ) -> Any:
     target = above.astype(np.int64)
     classifier = clone(template)

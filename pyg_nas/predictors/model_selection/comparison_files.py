@@ -15,7 +15,7 @@ from pyg_nas.io.files import write_text
 from pyg_nas.io.formats.csv_rows import write_csv
 from pyg_nas.io.formats.latex import latex_table
 from pyg_nas.io.text import counted, printable
-from pyg_nas.metrics.intervals import Interval, mean_interval, paired_difference
+from pyg_nas.metrics.intervals import Interval, mean_interval
 from pyg_nas.predictors.model_selection.comparison import Comparison
 from pyg_nas.visualization.charts import Chart
 from pyg_nas.visualization.curve_charts import comparison_chart
@@ -79,8 +79,7 @@ def difference_rows(comparison: Comparison) -> list[Row]:
         for train in settings.train:
             for figure in _figures(comparison):
                 first = comparison.values(one, train, figure)
-                second = comparison.values(two, train, figure)
-                found = _paired(first, second)
+                found = _interval(first - comparison.values(two, train, figure))
                 place = _place(comparison, f"{one} - {two}", train)
                 differs = None if found is None else found.claims
                 rows.append({**place, "figure": figure, **_ends(found, np.nan), "differs": differs})
@@ -156,9 +155,9 @@ def latex_text(comparison: Comparison) -> str:
                 f"{comparison.shown_name(one)} − {comparison.shown_name(two)}",
                 *(
                     _ends_text(
-                        _paired(
-                            comparison.values(one, train, "kendall_tau"),
-                            comparison.values(two, train, "kendall_tau"),
+                        _interval(
+                            comparison.values(one, train, "kendall_tau")
+                            - comparison.values(two, train, "kendall_tau")
                         )
                     )
                     for train in settings.train
@@ -207,11 +206,6 @@ def _name(comparison: Comparison, train: str) -> str:
 
 def _interval(values: NDArray[np.float64]) -> Interval | None:
     return mean_interval(values) if len(values) > 1 and np.isfinite(values).all() else None
-
-
-def _paired(one: NDArray[np.float64], two: NDArray[np.float64]) -> Interval | None:
-    both = np.isfinite(one).all() and np.isfinite(two).all()
-    return paired_difference(one, two) if len(one) > 1 and both else None
 
 
 def _ends(interval: Interval | None, mean: float) -> Row:

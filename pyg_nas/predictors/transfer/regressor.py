@@ -109,6 +109,9 @@ class TransferRegressor(HybridRegressor):
             latent = latent + self._plain_share * (plain - latent)
         return latent, stds
 
+    def _scores_again(self) -> bool:
+        return self.plain_ is not None or super()._scores_again()  # by both regressors
+
     @property
     def _plain_share(self) -> float:
         cells = len(self.process_.dual_)
