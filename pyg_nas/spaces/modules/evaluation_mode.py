@@ -21,8 +21,7 @@ def evaluation(module: nn.Module) -> Iterator[None]:
     modes = [(part, part.training) for part in module.modules()]
     attributes = [
         (vars(part), {name: _copied(value) for name, value in vars(part).items()})
-        for part in module.modules()
-        if not isinstance(part, torch.jit.ScriptModule)
+        for part in unscripted(module)
     ]
     evaluate(module)
     try:
@@ -39,6 +38,11 @@ def evaluation(module: nn.Module) -> Iterator[None]:
                     value.update(content)
                 elif content is not None:
                     value[:] = content
+
+
+def unscripted(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield a module and those inside it, except those of TorchScript, which take no hooks."""
+    return (one for one in module.modules() if not isinstance(one, torch.jit.ScriptModule))
 
 
 def evaluate(module: nn.Module) -> None:
@@ -61,9 +65,7 @@ def replace_meta_attributes(module: nn.Module, replace: Callable[[Tensor], Tenso
         is_tensor = isinstance(value, Tensor) and not isinstance(value, nn.Parameter)
         return is_tensor and bool(value.is_meta)
 
-    for part in module.modules():
-        if isinstance(part, torch.jit.ScriptModule):
-            continue
+    for part in unscripted(module):
         for name, value in list(vars(part).items()):
             is_plain = name != "_buffers" and isinstance(value, (Tensor, list, tuple, dict))
             if is_plain and any(map(found, tree_leaves(value))):
@@ -73,9 +75,7 @@ def replace_meta_attributes(module: nn.Module, replace: Callable[[Tensor], Tenso
 def copy_attributes(module: nn.Module) -> None:
     """Replace tensors that are plain attributes by copies, which a pass may change in place."""
     copies: dict[int, Tensor] = {}
-    for part in module.modules():
-        if isinstance(part, torch.jit.ScriptModule):
-            continue
+    for part in unscripted(module):
         for name, value in list(vars(part).items()):
             if type(value) is Tensor and not value.is_meta:
                 vars(part)[name] = copies.setdefault(id(value), value.detach().clone())

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
 from copy import copy
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -45,6 +45,7 @@ from pyg_nas.spaces.modules.evaluation_mode import (
     copy_attributes,
     evaluation,
     replace_meta_attributes,
+    unscripted,
 )
 from pyg_nas.spaces.modules.functions import described, operand_settings
 from pyg_nas.spaces.modules.known_numbers import are_weights, known_numbers, unknown_numbers
@@ -242,9 +243,7 @@ class _Recorder:
             self.path.pop()
 
         hooks = []
-        for part in module.modules():
-            if isinstance(part, torch.jit.ScriptModule):
-                continue  # takes no hooks
+        for part in unscripted(module):
             hooks.append(part.register_forward_pre_hook(enter))
             hooks.append(part.register_forward_hook(leave))
         try:
@@ -272,11 +271,9 @@ class _Recorder:
             made = given[:1]
         if not made:
             return
-        other, equal_name, ordered = function, name, arguments
-        if (equal := reordered(name, *arguments)) is not None:
-            other, (equal_name, *ordered) = None, equal
         plain = name.rstrip("_")
-        if plain in _IDENTITIES or (plain == "to" and _same_type(given, made)):
+        same_type = bool(given) and given[0].dtype == made[0].dtype
+        if plain in _IDENTITIES or (plain == "to" and same_type):
             for tensor in made:
                 self._remember(tensor, self._sources(given[0]), self.numbers.get(id(given[0]), 0))
                 if id(given[0]) in self.values:
@@ -285,44 +282,24 @@ class _Recorder:
         weights = {id(t): self.sizes[id(t)] for t in given if id(t) in self.sizes}
         results = [tensor for tensor in made if _storage(tensor) not in storages]  # no views
         written = sum(_bytes(tensor) for tensor in _distinct(changed + results))
-        read = given[1:] if name in _OVERWRITING else given
-        transposed = name.lstrip("_") == "convolution" and given_argument(
-            arguments, 6, "transposed", False
-        )  # of the dispatcher, and of torch.jit.trace with a line before its name
-        operation = "conv_transpose" if transposed else normalised(name)
-        attributes = window(plain.lstrip("_"), arguments, given)
+        read = _distinct(given[1:] if name in _OVERWRITING else given)
         places = {_storage(tensor) for tensor in changed}
         constants = self.values.items() if places else ()
         stale = [key for key, (place, _) in constants if place in places]
         for key in stale:  # which part of a constant is changed is known from its maker
             if self.makers.get(key):
                 del self.values[key]
-        equal_name = operation if transposed else equal_name
-        found = named_arguments(other, equal_name, ordered)
-        by_name = _tensors(found)
-        sources = tuple(source for tensor in by_name for source in self._sources(tensor))
-        shapes = tuple(by_name[0].shape) if by_name else (), tuple(made[0].shape)
-        if "split" in equal_name or operation == "split":
-            found["parts"] = [tuple(tensor.shape) for tensor in made]
-        called, settings = self._settings(equal_name, operation, found, shapes, attributes)
-        vertex = Vertex(
-            operation,
-            f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
-            sources,
-            *_shape_and_dtype(made[0]),
-            **attributes,
+        vertex = self._vertex(function, name, arguments, given, made)
+        counted = replace(
+            vertex,
             weights=sum(weights.values()),
             parameters=sum(self.weights.pop(key, 0) for key in weights),
-            macs=self.macs or self._uncounted_macs(name, operation, given),
-            bytes_read=bytes_read(
-                operation, [_bytes(tensor) for tensor in _distinct(read)], written
-            ),
+            macs=self.macs or self._uncounted_macs(name, vertex.operation, given),
+            bytes_read=bytes_read(vertex.operation, list(map(_bytes, read)), written),
             bytes_written=written,
-            function=called,
-            settings=settings,
             parameter_ids=tuple(self.parameter_ids[key] for key in weights),
         )
-        self._add(vertex, *made)
+        self._add(counted, *made)
         if len(self.vertices) - 1 in self.constants and not changed:
             self._compute(function, name, arguments, made)
         for tensor in changed:
@@ -330,19 +307,36 @@ class _Recorder:
         for key in stale:
             self.values.pop(key, None)
 
-    def _settings(
-        self,
-        name: str,
-        operation: str,
-        found: dict[str, Any],
-        shapes: tuple[tuple[int, ...], tuple[int, ...]],
-        attributes: Mapping[str, Any],
-    ) -> tuple[str, str]:
-        """Return the function of a vertex and its settings, without those in ``attributes``."""
+    def _vertex(
+        self, function: Any, name: str, arguments: Any, given: list[Tensor], made: list[Tensor]
+    ) -> Vertex:
+        """Return the vertex of a call, without its weights and what it costs."""
+        transposed = name.lstrip("_") == "convolution" and given_argument(
+            arguments, 6, "transposed", False
+        )  # of the dispatcher, and of torch.jit.trace with a line before its name
+        operation = "conv_transpose" if transposed else normalised(name)
+        attributes = window(name.strip("_"), arguments, given)
+        other, equal_name, ordered = function, operation if transposed else name, arguments
+        if (equal := reordered(name, *arguments)) is not None:
+            other, (equal_name, *ordered) = None, equal
+        found = named_arguments(other, equal_name, ordered)
+        by_name = _tensors(found)
+        if "split" in equal_name or operation == "split":
+            found["parts"] = [tuple(tensor.shape) for tensor in made]
         if found.get("padding") == "same":
             found["pads"] = same_padding(attributes["kernel"], found.get("dilation", 1))
         marked = {key: self._marked(key, value) for key, value in found.items()}
-        return described(name, operation, marked, shapes, attributes)
+        shapes = tuple(by_name[0].shape) if by_name else (), tuple(made[0].shape)
+        called, settings = described(equal_name, operation, marked, shapes, attributes)
+        return Vertex(
+            operation,
+            f"{self.path[-1] if self.path else ''}:{name}".removeprefix(":"),
+            tuple(source for tensor in by_name for source in self._sources(tensor)),
+            *_shape_and_dtype(made[0]),
+            **attributes,
+            function=called,
+            settings=settings,
+        )
 
     def _marked(self, name: str, value: Any) -> Any:
         """Return an argument with names of tensors in place of them; edges show the others."""
@@ -581,10 +575,6 @@ def _changed(function: Any, arguments: Any, named: dict[str, Any]) -> list[Tenso
 
 def _shape_and_dtype(tensor: Tensor) -> tuple[tuple[int, ...], str]:
     return tuple(int(size) for size in tensor.shape), str(tensor.dtype).removeprefix("torch.")
-
-
-def _same_type(given: list[Tensor], made: list[Tensor]) -> bool:
-    return bool(given) and given[0].dtype == made[0].dtype
 
 
 def _distinct(tensors: list[Tensor]) -> list[Tensor]:
