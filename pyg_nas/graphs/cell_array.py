@@ -16,7 +16,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_network import CellNetwork, NetworkSize
 from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, depths
 from pyg_nas.graphs.registry import missing_network
-from pyg_nas.graphs.row_index import row_numbers
+from pyg_nas.graphs.row_index import Samples, row_numbers
 from pyg_nas.graphs.search_space import SearchSpace, given_space
 from pyg_nas.io.limits import MOST_PADDED_VERTICES
 from pyg_nas.io.text import counted
@@ -24,7 +24,7 @@ from pyg_nas.io.text import counted
 Padded = tuple[NDArray[np.int8], Ids, Ids]
 
 
-class CellArray(Sequence[Cell]):
+class CellArray(Samples, Sequence[Cell]):
     """``N`` cells of one space, immutable and indexable like a NumPy array.
 
     An integer gives a :class:`Cell`; a slice, index array or mask gives a ``CellArray``. It has a
@@ -198,23 +198,6 @@ class CellArray(Sequence[Cell]):
         sizes = np.diff(self.ragged.vertex_ptr).astype(self.space.size_type)
         sizes.flags.writeable = False
         return sizes
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(N, 1)``: for scikit-learn a cell is one sample with one feature."""
-        return len(self), 1
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
-        """Return the cells as objects ``[N, 1]``.
-
-        For scikit-learn's ensembles and importances, which convert their input to a matrix: a cell
-        is one sample with one feature.
-        """
-        if dtype is not None and np.dtype(dtype) != object:
-            raise TypeError(f"cells are objects and cannot be made an array of {np.dtype(dtype)}")
-        cells = np.empty((len(self), 1), dtype=object)
-        cells[:, 0] = list(self)
-        return cells
 
     @property
     def columns(self) -> Ints:

@@ -1,11 +1,39 @@
-"""Indices of rows in the forms that NumPy and scikit-learn accept."""
+"""Graphs as rows: what scikit-learn asks of them, and indices as it and NumPy write them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Samples(ABC):
+    """Graphs as scikit-learn's samples, each with one feature: the graph itself."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, rows: Any) -> Any: ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(N, 1)``: for scikit-learn a graph is one sample with one feature."""
+        return len(self), 1
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
+        """Return the graphs as objects ``[N, 1]``.
+
+        For scikit-learn's ensembles and importances, which convert their input to a matrix.
+        """
+        if dtype is not None and np.dtype(dtype) != object:
+            raise TypeError(f"graphs are objects and cannot be made an array of {np.dtype(dtype)}")
+        graphs = np.empty((len(self), 1), dtype=object)
+        for row in range(len(self)):  # one by one: NumPy would join a list of arrays
+            graphs[row, 0] = self[row]
+        return graphs
 
 
 def without_ellipsis(index: Any) -> Any:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
+from pyg_nas.graphs.ragged import pointers
 from pyg_nas.scoring.blocks import Architectures, Graphs
 from pyg_nas.spaces.modules.vocabulary import TERMINALS
 
@@ -53,7 +54,7 @@ def _operations(graphs: Graphs) -> NDArray[np.int64]:
         terminals = 2 if graphs.space.terminals else 0
         return graphs.num_vertices.astype(np.int64) - terminals
     inner = graphs.columns >= len(TERMINALS)
-    return np.diff(np.concatenate([[0], np.cumsum(inner)])[graphs.vertex_ptr])
+    return np.diff(pointers(inner)[graphs.vertex_ptr])
 
 
 def _parameters(

@@ -114,11 +114,7 @@ def _order(node_layer: list[int], links: list[tuple[int, int]]) -> list[list[int
     rows: list[list[int]] = [[] for _ in range(max(node_layer) + 1)]
     for node, row in enumerate(node_layer):
         rows[row].append(node)
-    above: list[list[int]] = [[] for _ in node_layer]
-    below: list[list[int]] = [[] for _ in node_layer]
-    for a, b in links:
-        below[a].append(b)
-        above[b].append(a)
+    below, above = adjacency_lists(links, len(node_layer))
     best, fewest = [list(row) for row in rows], _crossings(rows, below)
     for sweep in range(_ORDER_SWEEPS):
         if fewest == 0:

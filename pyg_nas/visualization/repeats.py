@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.graphs.ragged import pointers
+
 Ints = NDArray[np.int64]
 
 _LONGEST_PERIOD = 24
@@ -209,7 +211,7 @@ def _most_shortening(
     """
     best, found = 0, (0, list[int]())
     # Vertices that a sequence has more than the box that stands for it; then blocks.
-    saved = np.concatenate([[0], np.cumsum(len(kinds) * (sizes - 1) + 1)])
+    saved = pointers(len(kinds) * (sizes - 1) + 1)
     least = len(kinds) * (_SMALLEST_BLOCK - 1)
     names = kinds.tolist()
     begin = np.flatnonzero(free).tolist()

@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.targets import checked_targets
 from pyg_nas.errors import SettingsError, TableError, listed, quoted
-from pyg_nas.graphs.row_index import row_numbers, without_ellipsis
+from pyg_nas.graphs.row_index import Samples, row_numbers, without_ellipsis
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.formats.csv_rows import write_csv
 from pyg_nas.io.formats.hdf5 import (
@@ -74,7 +74,7 @@ _FIRST_LABELS = ("accuracy", "validation_accuracy", "latency")
 _OWN = ("parameters", "macs")
 
 
-class NetworkTable:
+class NetworkTable(Samples):
     """``N`` whole networks with measured numbers, such as latencies or accuracies.
 
     Args:
@@ -232,11 +232,6 @@ class NetworkTable:
                 raise TableError(f"{path}: not a table of networks: {error}") from None
         table.source = str(path)
         return table
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(N, 1)``: for scikit-learn a network is one sample with one feature."""
-        return self.networks.shape
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
         """Return the networks as objects ``[N, 1]``, as :class:`.NetworkArray` does."""

@@ -27,7 +27,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.registry import default_space
-from pyg_nas.graphs.row_index import without_ellipsis
+from pyg_nas.graphs.row_index import Samples, without_ellipsis
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted
 from pyg_nas.spaces.measurements import END, HALFWAY, METRICS, are_budgets
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Table:
+class Table(Samples):
     """Measured results of ``N`` different cells, or of ``N`` architectures in text form.
 
     In some spaces several architectures are drawings of one cell. With ``texts`` each of them has
@@ -161,11 +161,6 @@ class Table:
         """Fraction of cells and runs that are measured, ``[B, (halfway, end), METRICS]``."""
         means = self.measured.sum(axis=(0, 2)) / max(1, len(self) * self.num_runs)
         return np.asarray(means, dtype=np.float64)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(N, 1)``: for scikit-learn a cell is one sample with one feature."""
-        return len(self), 1
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
         """Return the cells as objects ``[N, 1]``, as :class:`CellArray` does."""

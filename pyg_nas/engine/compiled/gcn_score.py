@@ -17,6 +17,7 @@ import numpy as np
 from pyg_nas.compute.blas import rows_per_product
 from pyg_nas.compute.jit import Floats, Integers, compiled
 from pyg_nas.engine.shared_terms import Block, Layer, Terms
+from pyg_nas.graphs.ragged import pointers
 
 _MOST_TERMS_AT_ONCE = 256  # rows of width 144 whose product fits into a core's own cache
 _TERMS_A_TASK = 8_192
@@ -56,10 +57,7 @@ class BlockScorer:
             states = rows[layer.pairs[0]] + rows[layer.pairs[1]]
         projection = layers[shared] if shared < len(layers) else head[:, np.newaxis]
         rows = self._project_terms(states, last, projection)
-        vertices, edges = (
-            np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-            for counts in (block.num_vertices, block.num_edges)
-        )
+        vertices, edges = map(pointers, (block.num_vertices, block.num_edges))
         if shared == len(layers):
             outputs = (rows[last.pairs[0]] + rows[last.pairs[1]]).squeeze(1)
             means: Floats = np.add.reduceat(outputs, vertices[:-1]) / np.float32(block.num_vertices)

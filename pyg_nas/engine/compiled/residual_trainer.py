@@ -22,6 +22,7 @@ from pyg_nas.compute.threads import single_threaded_pool
 from pyg_nas.engine.adam import ADAM_EPSILON
 from pyg_nas.engine.compiled.mersenne import draw_kept
 from pyg_nas.engine.residual import BETA2, ResidualTask, weight_decay_of
+from pyg_nas.graphs.ragged import pointers
 from pyg_nas.nn.dense_residual import ResidualGraphs
 from pyg_nas.nn.residual_gnn import ResidualGNN
 
@@ -227,9 +228,9 @@ def _packed_graphs(graphs: ResidualGraphs, targets: torch.Tensor) -> _Graphs:
     counts = np.bincount(owner, minlength=len(graphs.graph))
     return _Graphs(
         rows=np.ascontiguousarray(graphs.vertices[real], dtype=kind),
-        starts=np.concatenate([[0], np.cumsum(graphs.num_vertices, dtype=np.int64)]),
+        starts=pointers(graphs.num_vertices),
         edges=np.stack([source, target]),
-        edge_starts=np.concatenate([[0], np.cumsum(counts)]),
+        edge_starts=pointers(counts),
         graph=np.ascontiguousarray(graphs.graph, dtype=kind),
         targets=targets.numpy(),
     )

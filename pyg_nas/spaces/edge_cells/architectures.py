@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyg_nas.errors import CellError
+from pyg_nas.graphs.ragged import adjacency_lists
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """The edges (source node, target node) in the order of an architecture's operations."""
@@ -157,9 +158,7 @@ class EdgeCells:
             edges: ``[2, E]`` (source, target), sources before targets.
             ids: Operation ids of the vertices, input first and output last.
         """
-        sources: list[list[int]] = [[] for _ in ids]
-        for source, target in zip(*edges.tolist(), strict=True):
-            sources[target].append(source)
+        _, sources = adjacency_lists(edges.T.tolist(), len(ids))
         terms = [_INPUT_TERM]  # the term of each vertex in the sums of its successors
         total = _ZERO
         for vertex in range(1, len(ids)):

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.graphs.ragged import gathered, pointers
-from pyg_nas.graphs.row_index import row_numbers, without_ellipsis
+from pyg_nas.graphs.row_index import Samples, row_numbers, without_ellipsis
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES, NetworkGraph, one_hot
 
 
 @dataclass(frozen=True)
-class NetworkArray:
+class NetworkArray(Samples):
     """``N`` concatenated network graphs with ``V`` vertices and ``E`` edges altogether.
 
     Args:
@@ -90,23 +90,6 @@ class NetworkArray:
 
     def __len__(self) -> int:
         return len(self.hashes)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(N, 1)``: for scikit-learn a network is one sample with one feature."""
-        return len(self), 1
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
-        """Return arrays of one network each as objects ``[N, 1]``.
-
-        For scikit-learn's ensembles and importances, which convert their input to a matrix.
-        """
-        if dtype is not None and np.dtype(dtype) != object:
-            raise TypeError(f"networks are objects, they cannot be an array of {np.dtype(dtype)}")
-        networks = np.empty((len(self), 1), dtype=object)
-        for row in range(len(self)):  # one by one: NumPy would join a list of arrays
-            networks[row, 0] = self[row]
-        return networks
 
     def __getitem__(self, rows: Any) -> NetworkArray:
         """Return the graphs of some rows: numbers, a mask, a slice, or one number."""

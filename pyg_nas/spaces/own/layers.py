@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pyg_nas.errors import MeasureError, listed, quoted
+from pyg_nas.graphs.ragged import adjacency_lists
 from pyg_nas.io.user_code import user_call
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ class CellModule(nn.Module):
     def __init__(self, cell: Cell, operations: Mapping[str, Operation], channels: int) -> None:
         super().__init__()
         self.names = cell.operations
-        self.sources: list[list[int]] = [[] for _ in cell.operations]
-        for source, target in cell.edges:
-            self.sources[target].append(source)
+        _, self.sources = adjacency_lists(cell.edges, len(cell.operations))
         self.vertices = nn.ModuleList(
             _operation(name, operations, channels) for name in cell.operations[1:-1]
         )
