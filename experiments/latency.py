@@ -87,6 +87,11 @@ def device(setting: str) -> str | None:
     return next((name for name in names if name in setting), None)
 
 
+def compiled(setting: str) -> bool:
+    """Return whether the networks of a setting were compiled."""
+    return "-dynamo" in setting
+
+
 def elsewhere(part: NetworkTable, setting: str) -> Floats:
     """Return the seconds of ``N`` networks in other settings of CPUs, for one of them ``[N, S]``.
 
@@ -215,7 +220,7 @@ def unseen_families(known: NetworkTable, setting: str) -> dict[str, Any]:
     unchanged = untouched(families)
     for left_out in range(FOLDS):
         rest, unseen = np.flatnonzero(fold != left_out), np.flatnonzero(fold == left_out)
-        model = LatencyRegressor().fit(
+        model = LatencyRegressor(compiled=compiled(setting)).fit(
             part.networks.select(rest), seconds[rest], families[rest], others[rest]
         )
         networks = part.networks.select(unseen)
@@ -337,7 +342,10 @@ def train(known: Path, setting: str, model: Path) -> None:
     """Train the recipe on all families of a setting."""
     part, seconds, families = measured(NetworkTable.load(known), setting)
     others = elsewhere(part, setting)
-    save_model(LatencyRegressor().fit(part.networks, seconds, families, others), model)
+    save_model(
+        LatencyRegressor(compiled=compiled(setting)).fit(part.networks, seconds, families, others),
+        model,
+    )
     print(f"{setting}: trained on {len(part)} networks of {len(set(families))} families")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.features.fusion import fused_bytes
 from pyg_nas.features.network_operations import grouped_convolutions
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
@@ -38,7 +39,7 @@ _TERMS = (0, 48, 192, 768)
 _INTENSITIES = (4, 16, 64, 256)
 
 
-def network_costs(networks: NetworkArray) -> Floats:
+def network_costs(networks: NetworkArray, fused: bool = False) -> Floats:
     """Return the work of a device for each of ``N`` networks with their example inputs.
 
     Each kind of work has multiply-accumulates, bytes that it reads and writes, and a number of
@@ -47,15 +48,20 @@ def network_costs(networks: NetworkArray) -> Floats:
     multiply-accumulates, divided by how many of them a device does in the time of a byte (Williams,
     Waterman and Patterson, 2009, Roofline). Views of data are no work.
 
+    Args:
+        networks: The networks.
+        fused: Whether a compiler joins operations (:mod:`pyg_nas.features.fusion`). Then bytes are
+            those that are left, and operations those that still write a result.
+
     Returns:
         Float64 ``[N, costs]``, named by :func:`network_cost_names`.
     """
-    return np.stack([networks.sums(amount) for _, amount in _amounts(networks)], axis=1)
+    return np.stack([networks.sums(amount) for _, amount in _amounts(networks, fused)], axis=1)
 
 
 def network_cost_names() -> tuple[str, ...]:
     """Return the names of the columns of :func:`network_costs`."""
-    return tuple(name for name, _ in _amounts(NetworkArray.from_graphs([])))
+    return tuple(name for name, _ in _amounts(NetworkArray.from_graphs([]), False))
 
 
 def network_cost_totals() -> NDArray[np.bool_]:
@@ -68,7 +74,7 @@ def network_cost_totals() -> NDArray[np.bool_]:
     return np.array([[name.startswith(total) for name in names] for total in totals])
 
 
-def _amounts(networks: NetworkArray) -> Iterator[tuple[str, Floats]]:
+def _amounts(networks: NetworkArray, fused: bool) -> Iterator[tuple[str, Floats]]:
     """Yield names and amounts of every vertex ``[V]``."""
     values = {
         name: networks.attributes[:, column].astype(np.float64)
@@ -79,14 +85,17 @@ def _amounts(networks: NetworkArray) -> Iterator[tuple[str, Floats]]:
         for name in ("multiply-accumulates", "bytes read", "bytes written", "size of the result")
     )
     works = (written > 0) & (networks.columns >= len(NETWORKS.terminals))
+    if fused:
+        read, written = fused_bytes(networks)
     moved = np.where(works, read + written, 0.0)
+    counted = works & (written > 0)
     kind = _kinds_of_work(networks, values)
     for number, name in enumerate(_NAMES):
         chosen = kind == number
         if name in _WITH_MACS:
             yield f"multiply-accumulates of {name}", macs * chosen
         yield f"bytes of {name}", moved * chosen
-        yield f"operations of {name}", (works & chosen).astype(np.float64)
+        yield f"operations of {name}", (counted & chosen).astype(np.float64)
     terms = np.searchsorted(_TERMS, macs / np.maximum(size, 1), "right") - 1
     for number, least in enumerate(_TERMS):
         yield f"multiply-accumulates in sums of at least {least} terms", macs * (terms == number)

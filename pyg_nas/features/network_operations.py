@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
+from pyg_nas.features.fusion import fused_bytes
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import ATTRIBUTES
 from pyg_nas.spaces.modules.space import NETWORKS
@@ -55,15 +56,21 @@ class NetworkOperations:
         )
 
 
-def network_operations(networks: NetworkArray) -> NetworkOperations:
+def network_operations(networks: NetworkArray, fused: bool = False) -> NetworkOperations:
     """Return the different operations of ``N`` networks.
 
     Views of data, inputs and outputs are no operations.
+
+    Args:
+        networks: The networks.
+        fused: Whether a compiler joins operations (:mod:`pyg_nas.features.fusion`). Then ``bytes``
+            are those that are left, and operations that differ in them are different.
     """
     written = networks.attributes[:, ATTRIBUTES.index("log bytes written")]
     works = np.flatnonzero((written > 0) & (networks.columns >= len(NETWORKS.terminals)))
+    left = np.add(*fused_bytes(networks)) if fused else np.zeros(len(written))
     rows = np.column_stack(
-        [networks.columns, _depends_on_input(networks), networks.attributes]
+        [networks.columns, _depends_on_input(networks), networks.attributes, left]
     ).astype(np.float32)[works]
     distinct, number = np.unique(rows, axis=0, return_inverse=True)
     of_vertex = np.full(len(networks.columns), -1)
@@ -72,8 +79,12 @@ def network_operations(networks: NetworkArray) -> NetworkOperations:
         (np.ones(len(works)), (networks.graph[works], number.ravel())),
         shape=(len(networks), len(distinct)),
     ).tocsr()
-    inputs, moved = _numbers(distinct[:, 0].astype(np.uint8), distinct[:, 1:].astype(np.float64))
-    return NetworkOperations(distinct[:, 0].astype(np.uint8), inputs, moved, counts, of_vertex)
+    columns, numbers = distinct[:, 0].astype(np.uint8), distinct[:, 1:].astype(np.float64)
+    inputs, moved, macs = _numbers(columns, numbers[:, :-1])
+    if fused:
+        moved = numbers[:, -1]
+    time = moved + macs / _MACS_IN_THE_TIME_OF_A_BYTE + BYTES_OF_A_CALL
+    return NetworkOperations(columns, inputs, time, counts, of_vertex)
 
 
 def grouped_convolutions(
@@ -104,9 +115,13 @@ def _depends_on_input(networks: NetworkArray) -> NDArray[np.bool_]:
     return reached[:total]
 
 
-def _numbers(columns: NDArray[np.uint8], rows: Floats) -> tuple[Floats, Floats]:
-    """Return inputs ``[U, d]`` and bytes ``[U]`` of whether an operation depends on the input, and
-    its attributes ``[U, 13]``."""
+def _numbers(columns: NDArray[np.uint8], rows: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return inputs ``[U, d]``, bytes ``[U]`` and multiply-accumulates ``[U]`` of operations.
+
+    Args:
+        columns: Their one-hot columns ``[U]``.
+        rows: Whether they depend on the input, and their attributes ``[U, 13]``.
+    """
     value = dict(zip(("depends on the input", *ATTRIBUTES), rows.T, strict=True))
     parameters, macs, read, written, size = (
         np.expm1(value[f"log {name}"])
@@ -140,5 +155,4 @@ def _numbers(columns: NDArray[np.uint8], rows: Floats) -> tuple[Floats, Floats]:
         "depthwise": depthwise,
         "grouped": grouped & ~depthwise,
     }
-    time = moved + macs / _MACS_IN_THE_TIME_OF_A_BYTE + BYTES_OF_A_CALL
-    return np.column_stack(list(inputs.values())).astype(np.float64), time
+    return np.column_stack(list(inputs.values())).astype(np.float64), moved, macs

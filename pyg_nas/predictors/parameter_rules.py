@@ -171,4 +171,8 @@ NETWORKS_RULES: Mapping[str, ParameterRule] = {
     "random_state": SEED,
 }
 
-LATENCY_RULES: Mapping[str, ParameterRule] = {"folds": whole(least=2), "random_state": SEED}
+LATENCY_RULES: Mapping[str, ParameterRule] = {
+    "folds": whole(least=2),
+    "random_state": SEED,
+    "compiled": FLAG,
+}

@@ -62,6 +62,9 @@ class LatencyRegressor(CellRegressor):
     Args:
         folds: Parts into which the groups are divided to calibrate intervals.
         random_state: Random seed of the fit.
+        compiled: Whether the latencies are of compiled networks (``torch.compile``). Then both
+            models take the bytes that are left where operations are joined
+            (:mod:`pyg_nas.features.fusion`).
 
     Attributes:
         weights_: Seconds for each unit of work ``[c]``, the last for one pass.
@@ -104,6 +107,7 @@ class LatencyRegressor(CellRegressor):
 
     folds: int = 3
     random_state: int = 0
+    compiled: bool = False
 
     def fit(
         self,
@@ -146,10 +150,10 @@ class LatencyRegressor(CellRegressor):
                 f"{self.least_cells} to {MOST_TRAINING_CELLS:,} networks are needed, got "
                 f"{len(networks):,}"
             )
-        data = _Measured(_Work.of(networks), labels, listed, elsewhere, weights)
+        data = _Measured(_Work.of(networks, self.compiled), labels, listed, elsewhere, weights)
         found = np.empty((3, len(labels)))
         for unseen in self._folds(listed):
-            part = LatencyRegressor(random_state=self.random_state)
+            part = LatencyRegressor(random_state=self.random_state, compiled=self.compiled)
             part._learn(data.take(~unseen))
             found[:, unseen] = part._both_logarithms(data.work.take(unseen))
         self.share_ = _best_share(found[0], found[1], labels, weights)
@@ -211,7 +215,7 @@ class LatencyRegressor(CellRegressor):
         networks = as_networks(X)
         if not len(networks):
             return np.empty(0), np.empty(0)
-        return _joined(*self._both_logarithms(_Work.of(networks)), self.share_)
+        return _joined(*self._both_logarithms(_Work.of(networks, self.compiled)), self.share_)
 
     def _learn(self, data: _Measured) -> None:
         work, labels, weights = data.work, data.labels, data.weights
@@ -224,7 +228,7 @@ class LatencyRegressor(CellRegressor):
         self.process_.fit_features(NETWORKS, LabelledFeatures(features, self.targets_, weights))
         self.inputs_, self.sample_weights_ = features.joined(), weights
         self._fit_trees()
-        self.operations_ = OperationTimes(random_state=self.random_state)
+        self.operations_ = OperationTimes(self.random_state, self.compiled)
         self.operations_.fit_operations(work.operations, labels, data.groups, data.others, weights)
 
     def _fit_trees(self) -> None:
@@ -260,11 +264,11 @@ class _Work:
     operations: NetworkOperations
 
     @classmethod
-    def of(cls, networks: NetworkArray) -> _Work:
-        costs = network_costs(networks)
+    def of(cls, networks: NetworkArray, compiled: bool) -> _Work:
+        costs = network_costs(networks, compiled)
         graph = network_features(networks).groups["graph"]
         costs = np.column_stack([costs, np.ones(len(costs))])
-        return cls(costs, graph, network_operations(networks))
+        return cls(costs, graph, network_operations(networks, compiled))
 
     def take(self, rows: NDArray[np.bool_]) -> _Work:
         return _Work(self.costs[rows], self.graph[rows], self.operations.take(rows))

@@ -22,7 +22,7 @@ from pyg_nas.features.network_operations import (
 )
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.networks.regressor import Networks, as_networks
-from pyg_nas.predictors.parameter_rules import SEED
+from pyg_nas.predictors.parameter_rules import FLAG, SEED
 from pyg_nas.predictors.storage.state import Array, FittedState
 from pyg_nas.predictors.storage.state import Networks as FittedNetworks
 from pyg_nas.predictors.validation import positive_labels
@@ -51,6 +51,8 @@ class OperationTimes(CellRegressor):
 
     Args:
         random_state: Random seed of the fit.
+        compiled: Whether a compiler joins operations, see
+            :class:`~pyg_nas.predictors.cost.latency.LatencyRegressor`.
 
     Attributes:
         network_: The fitted small network.
@@ -64,7 +66,7 @@ class OperationTimes(CellRegressor):
         (3,)
     """
 
-    parameter_rules: ClassVar = {"random_state": SEED}
+    parameter_rules: ClassVar = {"random_state": SEED, "compiled": FLAG}
     fitted_state: ClassVar = FittedState(
         arrays={"centre": Array("float64", ("d",)), "scale": Array("float64", ("d",))},
         values={"offset": FiniteFloat},
@@ -72,6 +74,7 @@ class OperationTimes(CellRegressor):
     )
 
     random_state: int = 0
+    compiled: bool = False
 
     def fit(
         self,
@@ -98,7 +101,8 @@ class OperationTimes(CellRegressor):
         networks = as_networks(X)
         labels = positive_labels(y, len(networks))
         found = other_labels(others, len(networks))
-        return self.fit_operations(network_operations(networks), labels, groups, found)
+        operations = network_operations(networks, self.compiled)
+        return self.fit_operations(operations, labels, groups, found)
 
     def fit_operations(
         self,
@@ -146,7 +150,7 @@ class OperationTimes(CellRegressor):
         Raises:
             ModelError: If ``X`` contains something else than networks.
         """
-        return np.exp(self.predict_operations(network_operations(as_networks(X))))
+        return np.exp(self.predict_operations(network_operations(as_networks(X), self.compiled)))
 
     def predict_operations(self, operations: NetworkOperations) -> Floats:
         """Return the logarithms ``[N]`` of the times of ``N`` networks."""
@@ -159,7 +163,7 @@ class OperationTimes(CellRegressor):
         Raises:
             ModelError: If ``X`` contains something else than networks.
         """
-        operations = network_operations(as_networks(X))
+        operations = network_operations(as_networks(X), self.compiled)
         return np.append(self._times(operations), 0.0)[operations.of_vertex]
 
     def build_network(self) -> nn.Sequential:

@@ -114,12 +114,29 @@ def test_a_model_of_other_features_is_refused(model: LatencyRegressor) -> None:
 def test_other_settings_change_the_times_of_operations_alone(model: LatencyRegressor) -> None:
     others = np.column_stack([2 * LATENCIES[:70], np.where(FAMILIES[:70] < 5, np.nan, 1e-2)])
     together = LatencyRegressor().fit(GRAPHS[:70], LATENCIES[:70], FAMILIES[:70], others)
-    work = _Work.of(as_networks(GRAPHS[70:]))
+    work = _Work.of(as_networks(GRAPHS[70:]), compiled=False)
     one, two = together._both_logarithms(work), model._both_logarithms(work)
     np.testing.assert_array_equal(one[0], two[0])
     assert np.abs(one[1] - two[1]).max() > 1e-3
     with pytest.raises(SettingsError, match=r"others must be \[5, settings\]"):
         LatencyRegressor().fit(GRAPHS[:5], LATENCIES[:5], None, others)
+
+
+def test_latencies_of_compiled_networks_are_those_of_joined_operations(tmp_path: Path) -> None:
+    joined = network_costs(as_networks(GRAPHS), fused=True)
+    seconds = joined @ SPEEDS * 1e-3 + 1e-3
+    models = [
+        LatencyRegressor(compiled=c).fit(GRAPHS[:70], seconds[:70], FAMILIES[:70])
+        for c in (False, True)
+    ]
+    plain, compiled = (np.abs(m.predict(GRAPHS[70:]) / seconds[70:] - 1).mean() for m in models)
+    assert compiled < 0.05
+    assert compiled < plain / 1.5
+    save_model(models[1], tmp_path)
+    loaded = load_model(tmp_path)
+    np.testing.assert_allclose(loaded.predict(GRAPHS), models[1].predict(GRAPHS), rtol=1e-9)
+    with pytest.raises(SettingsError, match="compiled must be true or false"):
+        LatencyRegressor(compiled="yes").fit(GRAPHS[:5], LATENCIES[:5])
 
 
 def test_seconds_and_milliseconds_give_the_same_model() -> None:
