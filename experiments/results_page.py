@@ -485,6 +485,18 @@ def mean_test() -> list[str]:
     return lines
 
 
+def mean_test_by_test() -> list[str]:
+    """Trained on the accuracies that rank; draws in brackets."""
+    runs = read("mean_test_by_test")["runs"]
+    sizes = sorted({run["train"] for run in runs})
+    found = [taus(runs, "fast", size) for size in sizes]
+    shown = (
+        f"{mean(t):.3f} ± {stdev(t):.3f} ({len(t)})" if t[1:] else f"{t[0]:.3f} (1)" for t in found
+    )
+    heads = row("training cells", *(f"{size:,}" for size in sizes))
+    return [heads, row(*["---"] * (1 + len(sizes))), row("`fast`", *shown)]
+
+
 def commands() -> list[str]:
     """Seconds of whole commands by this code and by that of an earlier commit."""
     found: dict[str, dict[str, float]] = defaultdict(dict)
@@ -727,6 +739,7 @@ TABLES: dict[str, Callable[[], list[str]]] = {
     "kernels": kernels,
     "equal": equal,
     "mean-test": mean_test,
+    "mean-test-by-test": mean_test_by_test,
     "nasbench201": lambda: nasbench201("tau_all_others", published=True),
     "device-latency": device_latency,
     "latency": latency,
