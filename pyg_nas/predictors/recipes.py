@@ -319,7 +319,7 @@ def check_settings(recipe: str, candidates: Iterable[Mapping[str, Any]]) -> None
 
 
 def read_recipe(
-    path: str | os.PathLike[str], recipe: str | None = None
+    path: str | os.PathLike[str], recipe: str | None = None, default: str = DEFAULT_RECIPE
 ) -> tuple[str, dict[str, Any]]:
     """Return the recipe and the settings of it that a JSON file names.
 
@@ -328,7 +328,8 @@ def read_recipe(
 
     Args:
         path: The file.
-        recipe: A recipe; None for the tuned one, or else the default.
+        recipe: A recipe; None for the tuned one, or else ``default``.
+        default: Recipe of settings that were not tuned.
 
     Raises:
         SettingsError: If the file is unreadable, was tuned for another recipe or for a class that
@@ -344,7 +345,7 @@ def read_recipe(
     if not isinstance(found, dict):
         raise SettingsError(f"{path}: settings must be a JSON object, got {quoted(found)}")
     try:
-        name = resumed_recipe(tuned or DEFAULT_RECIPE, recipe)
+        name = resumed_recipe(tuned or default, recipe)
         check_settings(name, [found])
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None

@@ -87,6 +87,7 @@ def train(
         check_recipe,
         check_subject,
         make_estimator,
+        read_recipe,
         recipe_needs,
     )
     from pyg_nas.predictors.storage.folder import check_model_folder, check_storable
@@ -97,19 +98,19 @@ def train(
     check_label(metric, budget, run)
     check_recipe(recipe or DEFAULT_RECIPE)
     real(least=0, optional=True)("learning_rate", lr)
-    changed = settings is None and (epochs, lr) != (None, None)
-    if changed and recipe is not None:
-        check_epochs(recipe)
     check_device(device)
     has_model = check_model_folder(out)
-    chosen, given = _settings(settings, recipe, epochs=epochs, learning_rate=lr)
     opened = open_any_table(table, space)
     is_of_networks = isinstance(opened, NetworkTable)
     label = table_label(opened, metric, budget, run)
-    if chosen is None:
-        chosen = _default_recipe(opened, label)
-        if changed:
-            check_epochs(chosen)
+    options: dict[str, Any] = {"epochs": epochs, "learning_rate": lr}
+    given = {name: value for name, value in options.items() if value is not None}
+    chosen = recipe or _default_recipe(opened, label)
+    if settings is not None:
+        chosen, of_file = read_recipe(settings, recipe, default=chosen)
+        given = of_file | given
+    if settings is None and given:
+        check_epochs(chosen)
     check_subject(chosen, is_of_networks)
     if is_of_networks:
         refuse({"--space": space}, f"is for cells, {table} is a table of networks")
@@ -136,18 +137,6 @@ def train(
     print_line(bold(model.recipe), f" trained on {trained} of {table.name}")
     print_line(f"label: {label_sentence(label, model.unit)}")
     print_line(f"model: {out}")
-
-
-def _settings(
-    file: Path | None, recipe: str | None, **options: float | None
-) -> tuple[str | None, dict[str, Any]]:
-    """Return the recipe that the user names, if any, and the settings of the file and options."""
-    from pyg_nas.predictors.recipes import read_recipe
-
-    given: dict[str, Any] = {}
-    if file is not None:
-        recipe, given = read_recipe(file, recipe)
-    return recipe, given | {name: value for name, value in options.items() if value is not None}
 
 
 def _default_recipe(table: AnyTable, label: LabelPolicy) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.data.protocols.labels import PAPER_LABEL
+from pyg_nas.data.tables.shipped import shipped_latencies
 from pyg_nas.data.tables.table import Table
 from pyg_nas.predictors.storage.folder import load_model
 from pyg_nas.predictors.trained import TrainedPredictor
@@ -180,6 +181,17 @@ def test_settings_of_a_file_are_trained_with(table_path: Path, tmp_path: Path) -
     assert pyg_nas(*arguments) == 0
     assert TrainedPredictor.load(out).recipe == "best"
     assert TrainedPredictor.load(out).estimator.ensemble_size == 0
+
+
+def test_settings_are_those_of_the_default_recipe_of_the_table(tmp_path: Path) -> None:
+    rows = range(0, 300, 10)
+    shipped_latencies().subset(np.array(rows)).save(tmp_path / "latencies.hdf5")
+    (tmp_path / "mine.json").write_text('{"compiled": true}')
+    arguments = ("train", tmp_path / "latencies.hdf5", "--metric", "latency", "--split", 25)
+    out = tmp_path / "model"
+    assert pyg_nas(*arguments, "--settings", tmp_path / "mine.json", "--out", out) == 0
+    trained = TrainedPredictor.load(out)
+    assert (trained.recipe, trained.estimator.compiled) == ("latency", True)
 
 
 @pytest.mark.parametrize(
