@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -10,8 +13,10 @@ from pyg_nas.features.fusion import fused_bytes
 from pyg_nas.features.network_costs import network_cost_names, network_costs
 from pyg_nas.features.network_operations import BYTES_OF_A_CALL, network_operations
 from pyg_nas.spaces.modules.network_array import NetworkArray
+from pyg_nas.spaces.modules.network_graph import NetworkGraph
 from pyg_nas.spaces.modules.space import NETWORKS
 from pyg_nas.spaces.modules.trace import graph_of
+from tests.spaces.modules.networks import random_network
 
 TENSOR = 4 * 8 * 4  # bytes of [4, 8] numbers
 WEIGHTS = 8 * 8 * 4
@@ -72,6 +77,49 @@ def test_costs_and_operations_have_the_bytes_that_are_left() -> None:
     macs = np.where(np.array(names()) == "linear", 4 * 8 * 8 / 16, 0)
     wanted = (read + written + macs)[works] + BYTES_OF_A_CALL
     np.testing.assert_allclose(operations.bytes[of_vertex[works]], wanted, rtol=1e-5)
+
+
+class Views(nn.Module):
+    """The sigmoid is read through a view of two sources, the scale through one of a constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        wide = torch.sigmoid(x[:1]).expand_as(x)
+        return torch.relu(wide * self.scale.reshape(1, 8))
+
+
+def test_what_is_in_memory_is_read_through_views() -> None:
+    graph = graph_of(Views(), torch.zeros(4, 8))
+    read, written = fused_bytes(NetworkArray.from_graphs([graph]))
+    moved = zip(read, written, strict=True)
+    found = {v.operation: pair for v, pair in zip(graph.vertices, moved, strict=True)}
+    assert any(v.operation == "reshape" and len(v.sources) == 2 for v in graph.vertices)
+    assert found["sigmoid"] == pytest.approx((8 * 4, 8 * 4))
+    assert found["mul"] == pytest.approx((TENSOR + 8 * 4, 0))
+    assert found["relu"] == pytest.approx((0, TENSOR))
+
+
+def test_the_order_of_vertices_does_not_change_sums() -> None:
+    for seed in range(20):
+        graph = random_network(30, seed)
+        last = len(graph.vertices) - 1
+        # Sources first, and otherwise in reverse.
+        order: list[int] = []
+        left = set(range(last + 1))
+        while left:
+            ready = [v for v in left if not left.intersection(graph.vertices[v].sources)]
+            order.append(max(v for v in ready if v != last or len(left) == 1))
+            left.remove(order[-1])
+        place = {v: i for i, v in enumerate(order)}
+        vertices = [graph.vertices[v] for v in order]
+        moved = NetworkGraph(
+            tuple(replace(v, sources=tuple(place[s] for s in v.sources)) for v in vertices)
+        )
+        one, two = (network_costs(NetworkArray.from_graphs([g]), True) for g in (graph, moved))
+        np.testing.assert_allclose(one, two, rtol=1e-6)
 
 
 def test_networks_without_operations_have_none() -> None:
