@@ -54,6 +54,18 @@ _INFO_KEYS = {
     "validation_accuracy": "valid-accuracy",
     "test_accuracy": "test-accuracy",
 }
+_FINAL = "a table has no readings within a run: get_more_info returns the final ones"
+_WEIGHTS = "a table has no weights of trained networks"
+_UNSUPPORTED = {
+    "get_latency": "get_cost_info returns the table's target 'latency'",
+    "get_net_param": _WEIGHTS,
+    "query_by_index": _FINAL,
+    "query_meta_info_by_index": _FINAL,
+    "reload": _WEIGHTS,
+    "show": "query_by_arch returns the data of an architecture as text",
+    "statistics": "evaluated_indexes has the architectures of the tables",
+}
+"""Methods of the official classes that a table cannot answer, and why or what does instead."""
 
 
 class Info(dict[str, Any]):
@@ -124,6 +136,11 @@ class NATStopology:
         if verbose:
             evaluated, datasets = len(self.evaluated_indexes), ", ".join(self.datasets)
             print(f"NAS-Bench-201: {evaluated}/{len(self)} architectures, {datasets}")
+
+    def __getattr__(self, name: str) -> Any:
+        what = f"{type(self).__name__!r} object has no attribute {name!r}"
+        reason = _UNSUPPORTED.get(name)
+        raise AttributeError(what if reason is None else f"{what}: {reason}")
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -254,6 +271,24 @@ class NATStopology:
         if table is not None and row is not None and "latency" in table.targets:
             info["latency"] = float(table.targets["latency"][row])
         return info
+
+    def get_net_config(self, index: Any, dataset: str) -> dict[str, Any]:
+        """Return the arguments from which the official code builds the network.
+
+        They are ``name``, ``C`` channels, ``N`` cells in each stage, ``arch_str`` and
+        ``num_classes``.
+        """
+        known = self._known_index(index)
+        return {
+            "name": "infer.tiny",
+            "C": OFFICIAL_SIZE.stem_channels,
+            "N": OFFICIAL_SIZE.modules_per_stack,
+            "arch_str": self.arch(known),
+            "num_classes": _LABELS[_dataset(dataset)],
+        }
+
+    def clear_params(self, index: int, hp: str | int | None = None) -> None:
+        """Do nothing: a table has no weights that use memory."""
 
     def find_best(
         self,

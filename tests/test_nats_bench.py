@@ -161,6 +161,31 @@ def test_simulated_training_adds_up_its_time(api: nats_bench.NATStopology) -> No
     assert api.used_time == 0.0
 
 
+def test_the_configuration_builds_the_official_network(api: nats_bench.NATStopology) -> None:
+    for index in (3, TEXTS[3]):
+        assert api.get_net_config(index, "cifar100") == {
+            "name": "infer.tiny",
+            "C": 16,
+            "N": 5,
+            "arch_str": TEXTS[3],
+            "num_classes": 100,
+        }
+    assert api.get_net_config(9, "cifar10-valid")["num_classes"] == 10  # in no table
+    with pytest.raises(SettingsError, match="cifar11"):
+        api.get_net_config(3, "cifar11")
+
+
+def test_methods_that_need_weights_or_curves_are_refused(api: nats_bench.NATStopology) -> None:
+    assert api.clear_params(3, "200") is None
+    with pytest.raises(AttributeError, match=r"'get_net_param': a table has no weights"):
+        api.get_net_param(3, "cifar10", None)
+    with pytest.raises(AttributeError, match=r"'query_by_index': .* get_more_info returns the fin"):
+        api.query_by_index(3, "cifar10")
+    with pytest.raises(AttributeError, match=r"has no attribute 'query'$"):
+        api.query(3)
+    assert not hasattr(api, "reload")
+
+
 def test_text_forms_as_lists(api: nats_bench.NATStopology) -> None:
     text = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
     assert api.str2lists(text) == [

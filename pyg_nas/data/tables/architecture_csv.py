@@ -185,6 +185,10 @@ def _read(path: Path, space: SearchSpace) -> _Rows:
             f"{path}: line 1: column {header.index('') + 1} has no name; if it is the index of a "
             f"data frame, write it without: to_csv(..., index=False)"
         )
+    for name in header:
+        known = "_".join(name.lower().replace("-", " ").replace("_", " ").split())
+        if known != name and known in (*_KEYS, *METRICS):
+            raise TableError(f"{path}: line 1: column {quoted(name)} must be named {known!r}")
     default = space.support.largest_budget
     places: dict[str, int] = {}
     canonical: dict[str, int] = {}

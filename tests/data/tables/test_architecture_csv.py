@@ -168,6 +168,8 @@ def test_equal_cells_keep_rows_of_their_own(tmp_path: Path) -> None:
     [
         (["arch,epochs"], "has no measurement"),
         (["architecture,y", "a,1"], "line 1: needs a column 'arch'"),
+        (["arch,Seed", f"{TEXTS[0]},1"], "t.csv: line 1: column 'Seed' must be named 'seed'"),
+        (["arch,Test accuracy", f"{TEXTS[0]},1"], "line 1: column 'Test accuracy' must be named"),
         (["arch,y,y", f"{TEXTS[0]},1,2"], "line 1: column 'y' appears twice"),
         (["arch,y", f"{TEXTS[0]},1", "|nonsense|,2"], r"line 3: an architecture of 'nasbench201'"),
         (["arch,y", f"{TEXTS[0]},1,2"], "line 2: has 3 fields, the header 2"),
