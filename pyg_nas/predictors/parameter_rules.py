@@ -164,6 +164,7 @@ HYBRID_RULES: Mapping[str, ParameterRule] = {
 TRANSFER_RULES: Mapping[str, ParameterRule] = {
     **HYBRID_RULES,
     "transfer": where(anything, lambda value: not value, "False in TransferRegressor"),
+    "falls_with_accuracy": FLAG,
 }
 
 NETWORKS_RULES: Mapping[str, ParameterRule] = {

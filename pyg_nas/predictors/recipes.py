@@ -420,7 +420,12 @@ def _small_gp(label: LabelPolicy, seed: int, device: str) -> Any:
 def _transfer(label: LabelPolicy, seed: int, device: str) -> Any:
     from pyg_nas.predictors.transfer.regressor import TransferRegressor
 
-    return TransferRegressor(ensemble_size=0, random_state=seed, device=device)
+    return TransferRegressor(
+        ensemble_size=0,
+        random_state=seed,
+        device=device,
+        falls_with_accuracy=label.falls_with_accuracy,
+    )
 
 
 @_built_in("two-stage", RecipeNeeds(of_networks=False, settings=_TWO_STAGE))

@@ -21,23 +21,27 @@ _WORK = {
     *("mac", "macs", "mmacs", "gmacs", "madds"),
 }
 _AMOUNTS = _WORK | {"bytes", "kb", "mb", "gb"}
-_COSTS = _WORK | {
+_LOSSES = {
+    *("loss", "losses", "logloss", "error", "errors", "err", "perplexity", "ppl", "nll", "regret"),
+    *("mse", "rmse", "rmsle", "mae", "mape", "wer", "cer", "eer", "per", "fid", "ece", "brier"),
+    *("fpr", "fnr", "std", "drop", "gap"),
+}
+_RESOURCES = _WORK | {
     *("time", "times", "runtime", "walltime", "duration", "delay", "latency", "latencies", "lat"),
     *("seconds", "secs", "sec", "milliseconds", "msec", "microseconds"),
     *("minutes", "hours", "days", "cycles"),
     *("energy", "joules", "power", "watts", "carbon", "co2", "emissions"),
     *("memory", "mem", "ram", "sram", "vram", "footprint", "size"),
     *("parameters", "parameter", "params", "param"),
-    *("loss", "losses", "logloss", "error", "errors", "err", "perplexity", "ppl", "nll", "regret"),
-    *("mse", "rmse", "rmsle", "mae", "mape", "wer", "cer", "eer", "per", "fid", "ece", "brier"),
-    *("fpr", "fnr", "std", "cost", "costs", "price", "drop", "gap"),
+    *("cost", "costs", "price"),
 }
-_GAINS = {
+_COSTS = _RESOURCES | _LOSSES
+_SPEEDS = {"throughput", "fps", "speed", "speedup", "efficiency", "bandwidth"}
+_GAINS = _SPEEDS | {
     *("accuracy", "accuracies", "acc", "accs", "precision", "recall", "sensitivity", "specificity"),
     *("top1", "top5", "f1", "auc", "auroc", "auprc", "ap", "map", "iou", "miou", "dice"),
     *("kappa", "mcc", "r2", "psnr", "ssim", "bleu", "rouge", "correlation", "likelihood"),
-    *("throughput", "fps", "speed", "speedup", "gain", "gains"),
-    *("efficiency", "improvement", "savings", "bandwidth"),
+    *("gain", "gains", "improvement", "savings"),
 }
 _IN_UNITS = {unit.lower() for unit in UNIT_SPELLINGS if len(unit) > 1}  # s may stand for small
 _SINGULARS = {"s", "sec", "second", "minute", "hour", "joule", "watt", "j", "w"}
@@ -82,6 +86,18 @@ def direction(metric: str) -> Direction:
     )
     found = _of_words(_words(_SLASH.sub(r"\1 per ", _ONE_MINUS.sub(r"\1minus ", plain))))
     return found or Direction(larger_is_better=True, is_certain=False)
+
+
+def falls_with_accuracy(metric: str) -> bool:
+    """Return whether more accurate architectures tend to have a smaller value of a metric.
+
+    They have a smaller loss or error, and a smaller throughput. They have more of accuracies, and
+    they need more time, energy and memory.
+    """
+    words = set(_words(metric)) - _CONNECTORS  # per is also an error rate
+    is_quality = bool(words & ((_GAINS - _SPEEDS) | _LOSSES))
+    is_resource = not is_quality and bool(words & (_RESOURCES | _SPEEDS | _PER_UNIT))
+    return direction(metric).larger_is_better == is_resource
 
 
 def _words(name: str) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from pyg_nas.data.protocols.direction import direction
+from pyg_nas.data.protocols.direction import direction, falls_with_accuracy
 from pyg_nas.errors import TableError
 from pyg_nas.graphs.registry import default_space
 from pyg_nas.io.record import Rule, check_fields, record_from_dict
@@ -78,6 +78,15 @@ class LabelPolicy:
         Of targets the name decides, by :func:`~pyg_nas.data.protocols.direction.direction`.
         """
         return self.is_accuracy or direction(self.metric).larger_is_better
+
+    @property
+    def falls_with_accuracy(self) -> bool:
+        """Whether more accurate architectures tend to have a smaller label.
+
+        Of targets the name decides, by
+        :func:`~pyg_nas.data.protocols.direction.falls_with_accuracy`.
+        """
+        return not self.is_accuracy and falls_with_accuracy(self.metric)
 
     def apply(self, runs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return one label per cell, ``[N]``, computed from the runs ``[N, S]`` of its metric.

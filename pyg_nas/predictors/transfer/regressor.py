@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -32,6 +33,7 @@ _EVEN_CELLS, _LEAST_PLAIN_CELLS = 25, 20
 _TINY = 1e-12
 
 
+@dataclass(eq=False, repr=False)
 class TransferRegressor(HybridRegressor):
     """A :class:`HybridRegressor` that takes its prior from the shipped tables.
 
@@ -52,6 +54,10 @@ class TransferRegressor(HybridRegressor):
     without this prior and without networks, whose hyper-parameters are tuned on the labels. Its
     share is ``n / (n + 25)`` with ``n`` training cells, at most a half, times the probability that
     the joint scores do not rank as published.
+
+    Args:
+        falls_with_accuracy: Whether more accurate architectures tend to have a smaller label, such
+            as a loss or a throughput. The scores, which rank by accuracy, are then negated.
 
     Attributes:
         plain_: The fitted regressor without the prior; None without a table, and if the last fit
@@ -79,6 +85,8 @@ class TransferRegressor(HybridRegressor):
         # Models of earlier versions have no plain regressor.
         parts={**HybridRegressor.fitted_state.parts, "plain": False},
     )
+
+    falls_with_accuracy: bool = False
 
     def fit(
         self, X: Cells, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -115,7 +123,8 @@ class TransferRegressor(HybridRegressor):
     @property
     def _plain_share(self) -> float:
         cells = len(self.process_.dual_)
-        by_scores = 1.0 if self.joint_slope_ is None else 1 - float(self.joint_slope_) / CORRELATION
+        joint = 0.0 if self.joint_slope_ is None else abs(float(self.joint_slope_))
+        by_scores = 1 - joint / CORRELATION
         return by_scores * min(cells / (cells + _EVEN_CELLS), 0.5)
 
     def _extend(
@@ -156,6 +165,8 @@ class TransferRegressor(HybridRegressor):
         scores = self._scores(cells, by_proxies)
         if by_proxies:
             self.digest_ = common_digest(self.tables_, cells.space)
+        sign = -1.0 if self.falls_with_accuracy else 1.0
+        scores = sign * scores
         scores -= np.average(scores, axis=1, weights=weights)[:, None]
         noise = np.full(len(latent), like.label_noise) / (1 if weights is None else weights)
         prior = fit_prior(
@@ -165,9 +176,10 @@ class TransferRegressor(HybridRegressor):
             like.covariance(data.features),
             noise,
         )
-        self.slope_ = float(prior.slopes[0])
+        self.slope_ = sign * float(prior.slopes[0])
         if by_proxies:
-            self.proxy_slope_, self.joint_slope_ = prior.slopes[1], np.float64(prior.joint_slope)
+            self.proxy_slope_ = sign * prior.slopes[1]
+            self.joint_slope_ = np.float64(sign * prior.joint_slope)
         return like.with_variance(prior.variance)
 
     def _prior_mean(self, cells: CellArray) -> NDArray[np.float64] | float:

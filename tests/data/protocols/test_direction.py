@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyg_nas.data.protocols.direction import UNIT_SPELLINGS, direction
+from pyg_nas.data.protocols.direction import UNIT_SPELLINGS, direction, falls_with_accuracy
 from pyg_nas.spaces.measurements import METRICS
 
 
@@ -73,6 +73,20 @@ def test_a_beginning_decides(metric: str) -> None:
 def test_the_metrics_of_tables_leave_nothing_open() -> None:
     for name in METRICS:
         assert direction(name) == (name.endswith("accuracy"), True)
+
+
+@pytest.mark.parametrize(
+    ("metric", "falls"),
+    [
+        *[(name, True) for name in ("val_loss", "top1Error", "perplexity", "1-auc", "loss_at_5ms")],
+        *[(name, True) for name in ("throughput", "fps", "images_per_second", "neg_latency")],
+        ("time_to_accuracy", True),
+        *[(name, False) for name in ("accuracy_at_5ms", "accuracy (size 32)", "neg_loss", "jacov")],
+        *[(name, False) for name in ("latency_raspi4", "raspi4 (mJ)", "params_M", "energy")],
+    ],
+)
+def test_a_loss_and_a_speed_fall_with_accuracy(metric: str, falls: bool) -> None:
+    assert falls_with_accuracy(metric) is falls
 
 
 @pytest.mark.parametrize("unit", [unit for unit in UNIT_SPELLINGS if len(unit) > 1])

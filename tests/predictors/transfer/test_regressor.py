@@ -68,6 +68,23 @@ def test_labels_that_contradict_turn_the_lines() -> None:
     assert kendalltau(model.predict(CELLS[60:]), -SCORES[60:]).statistic > 0.8
 
 
+@pytest.mark.parametrize("n", [10, 40])
+def test_losses_are_ranked_as_well_as_their_negatives(n: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = SCORES + rng.normal(size=len(SCORES))
+    gain = fitted(labels, n)
+    loss = make_estimator("transfer", LabelPolicy(metric="val_loss")).fit(CELLS[:n], -labels[:n])
+    assert loss.falls_with_accuracy
+    np.testing.assert_allclose(
+        [loss.slope_, loss.proxy_slope_, loss.joint_slope_],
+        [-gain.slope_, -gain.proxy_slope_, -gain.joint_slope_],
+        rtol=1e-6,
+    )
+    assert kendalltau(loss.predict(CELLS[n:]), -gain.predict(CELLS[n:])).statistic > 0.95
+    latency = make_estimator("transfer", LabelPolicy(metric="latency_raspi4"))
+    assert not latency.falls_with_accuracy  # accurate architectures are slow
+
+
 def test_the_prior_has_the_unit_of_the_labels() -> None:
     labels = np.random.default_rng(1).normal(size=30)
     model = fitted(labels, 30)
