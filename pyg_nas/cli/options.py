@@ -34,8 +34,8 @@ GraphSpace = Annotated[
     str | None,
     typer.Option(
         "--space",
-        help="Search space of a graph file: nasbench101, or plain for graphs that are not cells; "
-        "by default recognized by the operations' names.",
+        help="Search space of a graph file, such as nasbench201, or plain for graphs that are not "
+        "cells; by default recognized by the operations' names.",
     ),
 ]
 Configurations = Annotated[

@@ -58,7 +58,10 @@ def measure(
     metric: Metric = None,
     space: Annotated[
         str | None,
-        typer.Option(help=f"Search space of the cells: nasbench101 by default, {OWN}."),
+        typer.Option(
+            help="Search space of the cells: nasbench101 by default, nasbench201, "
+            f"transnasbench101, {OWN}."
+        ),
     ] = None,
     sample_seed: Annotated[int, seed_option("Random seed of the cells that are drawn.")] = 0,
     split_seed: ImageSplitSeed = 0,
