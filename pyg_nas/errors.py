@@ -7,7 +7,7 @@ networks have one more for each that is refused.
 
 from __future__ import annotations
 
-import operator
+import numbers
 import re
 from typing import TYPE_CHECKING
 
@@ -81,17 +81,16 @@ class DownloadError(PygNasError, RuntimeError):
     """A file could not be downloaded, or its size or checksum is not the expected one."""
 
 
-def check_count(name: str, value: int, most: int | None = None, least: int = 1) -> None:
+def check_count(name: str, value: object, most: int | None = None, least: int = 1) -> None:
     """Check a whole number, by default one that is counted from 1.
 
     Raises:
         SettingsError: If it is no whole number, below ``least`` or above ``most``.
     """
-    try:
-        operator.index(value)
-    except TypeError:
-        raise SettingsError(f"{name} must be a whole number, got {quoted(value)}") from None
-    if value < least or (most is not None and value > most):
+    if not isinstance(value, numbers.Integral):
+        raise SettingsError(f"{name} must be a whole number, got {quoted(value)}")
+    number = int(value)
+    if number < least or (most is not None and number > most):
         limit = "" if most is None else f" and at most {most:,}"
         raise SettingsError(f"{name} must be at least {least}{limit}, got {value}")
 

@@ -70,6 +70,6 @@ def test_a_count_is_from_1_to_its_limit() -> None:
         with pytest.raises(errors.SettingsError, match=f"at most 1,000, got {wrong}"):
             errors.check_count("runs", wrong, 1000)
     errors.check_count("seed", np.int64(0), least=0)
-    for other in (2.0, "2", None):
+    for other in (2.0, "2", None, np.array(2), np.random.default_rng(0)):
         with pytest.raises(errors.SettingsError, match="runs must be a whole number, got "):
-            errors.check_count("runs", other)  # type: ignore[arg-type]
+            errors.check_count("runs", other)

@@ -268,7 +268,8 @@ class Cell:
             seed: Random seed of the weights; used only with ``task``.
 
         Raises:
-            SettingsError: If neither or both of ``task`` and ``weights`` are given.
+            SettingsError: If neither or both of ``task`` and ``weights`` are given, or the seed is
+                no whole number from 0.
             MeasureError: If the cell has no network, is too wide for the task's, or
                 the task does not exist.
             ModelError: If the folder is damaged or has the network of another cell.

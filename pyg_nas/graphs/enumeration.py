@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.compute.splitmix import GOLDEN, mix
-from pyg_nas.errors import SettingsError, SpaceError
+from pyg_nas.errors import SettingsError, SpaceError, check_count, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.ragged import Ids
 from pyg_nas.graphs.registry import default_space
@@ -64,12 +64,18 @@ def sample_cells(n: int, seed: int, cells: CellArray | None = None) -> CellArray
     are nested: the first ``k`` of ``n`` cells are the draw of ``k``.
 
     Raises:
-        SettingsError: If ``n`` is negative or more than there are, or ``seed`` is negative.
+        SettingsError: If ``n`` or ``seed`` is no whole number or negative, ``n`` is more than there
+            are, or ``cells`` are no cells.
     """
-    if seed < 0:
-        raise SettingsError(f"seed must be at least 0, got {seed}")
+    check_count("n", n, least=0)
+    check_count("seed", seed, least=0)
     population = default_space().support.cells() if cells is None else cells
-    if not 0 <= n <= len(population):
+    if not isinstance(population, CellArray):
+        raise SettingsError(
+            f"cells must be a CellArray, got {quoted(population)}; enumerate_cells(space) returns "
+            f"those of a space"
+        )
+    if n > len(population):
         raise SettingsError(f"cannot draw {n} different cells from {len(population)}")
     return population[np.random.default_rng(seed).permutation(len(population))[:n]]
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pyg_nas.compute.generators import seeded_generator
-from pyg_nas.errors import MeasureError
+from pyg_nas.errors import MeasureError, check_count
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import missing_network
+from pyg_nas.io.limits import MOST_SEED
 from pyg_nas.measure.tasks.by_name import get_task
 from pyg_nas.measure.tasks.task import Task
 
@@ -137,7 +138,9 @@ def build_network(cell: Cell, task: Task | str | os.PathLike[str], seed: int = 0
     Raises:
         MeasureError: If the cell has no network, is too wide for the task's, or
             there is no such task.
+        SettingsError: If the seed is no whole number from 0.
     """
+    check_count("seed", seed, MOST_SEED, least=0)
     task = task if isinstance(task, Task) else get_task(task)
     task.check_cells(CellArray.from_cells([cell]))
     network = build_members(cell, task.network_size, task.settings.batch_norm_momentum, 1)

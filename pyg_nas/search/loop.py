@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
-from pyg_nas.errors import MeasureError, SettingsError
+from pyg_nas.errors import MeasureError, check_count
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.io.callbacks import Callback
 from pyg_nas.io.text import counted
@@ -60,15 +60,14 @@ def search(
         callback: Receives the figures of each new query, after ``on_query``, and of the result.
 
     Raises:
-        SettingsError: If the budget is not positive, parameters are limited but not known, no
-            cell is within the limit, another search works in the folder, or the evaluator does not
-            give one result for each cell; or if training time is limited with early stopping, or
-            the evaluator cannot train for smaller budgets.
+        SettingsError: If the budget is no positive whole number, parameters are limited but not
+            known, no cell is within the limit, another search works in the folder, or the evaluator
+            does not give one result for each cell; or if training time is limited with early
+            stopping, or the evaluator cannot train for smaller budgets.
         MeasureError: If the first three cells, or all, cannot be trained. They are trained again
             when the search is resumed.
     """
-    if budget < 1:
-        raise SettingsError(f"a search needs a budget of at least 1 cell, got {budget}")
+    check_count("the budget of a search, in cells,", budget)
     if early_stopping is not None and constraints is not None:
         check_unlimited(constraints.max_seconds)
     with nullcontext() if folder is None else folder.locked():

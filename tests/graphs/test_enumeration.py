@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -176,3 +177,15 @@ def test_samples_are_nested_distinct_and_repeatable() -> None:
 def test_more_cells_than_there_are_cannot_be_drawn(n: int) -> None:
     with pytest.raises(SettingsError, match=str(n)):
         sample_cells(n, seed=0)
+
+
+@pytest.mark.parametrize("seed", [None, 1.5, -1, np.random.default_rng(0)])
+def test_seeds_that_are_no_whole_numbers_are_refused(seed: Any) -> None:
+    with pytest.raises(SettingsError, match="seed must be "):
+        sample_cells(3, seed)
+
+
+@pytest.mark.parametrize("cells", [NASBENCH101, "nasbench101", [NASBENCH101]])
+def test_only_cells_can_be_drawn_from(cells: Any) -> None:
+    with pytest.raises(SettingsError, match=r"CellArray, got .*enumerate_cells\(space\)"):
+        sample_cells(3, 0, cells)

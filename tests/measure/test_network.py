@@ -75,6 +75,9 @@ def test_invalid_requests(tiny_task: Task):
         CELL.build()
     with pytest.raises(SettingsError, match="from a task or from a folder"):
         CELL.build(tiny_task, "folder")
+    for seed in (None, 1.5, -1):
+        with pytest.raises(SettingsError, match="seed must be "):
+            CELL.build(tiny_task, seed=seed)
     narrow = make_tiny_task(replace(TINY_SETTINGS, stem_channels=1))
     wide = Cell(
         [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4],

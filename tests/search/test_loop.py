@@ -283,6 +283,8 @@ def test_invalid_settings_are_named(small_table: Table, whole_table: Table) -> N
         )
     with pytest.raises(SettingsError, match="budget"):
         search(RandomSearch(), evaluator, 0)
+    with pytest.raises(SettingsError, match=r"budget of a search, .* whole number, got 1\.5"):
+        search(RandomSearch(), evaluator, 1.5)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="max_seconds"):
         Constraints(max_seconds=0)
     with pytest.raises(SettingsError, match="tournament"):

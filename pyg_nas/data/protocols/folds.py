@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.protocols.splits import Rows
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, check_count
+from pyg_nas.io.limits import MOST_SEED
 
 
 def grouped_folds(
@@ -56,10 +57,12 @@ def stratified_folds(
         hashes: ``S32 [N]``; rows of one graph are then in one fold.
 
     Raises:
-        SettingsError: If there are fewer labels than folds, or fewer than 2 folds.
+        SettingsError: If there are fewer labels than folds, fewer than 2 folds, or the seed is no
+            whole number from 0.
     """
     from sklearn.model_selection import RepeatedStratifiedKFold
 
+    check_count("seed", seed, MOST_SEED, least=0)
     if not 2 <= folds <= len(labels):
         raise SettingsError(f"{folds} folds need 2 to {len(labels)} (the number of labels)")
     # A stratum must have a member for every fold.

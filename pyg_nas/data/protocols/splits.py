@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.protocols.split_file import SUFFIXES, is_split_file, read_split
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, check_count, quoted
+from pyg_nas.io.limits import MOST_SEED
 from pyg_nas.io.text import check_text, counted
 from pyg_nas.metrics.thresholds import above, accuracy_unit
 
@@ -65,9 +66,10 @@ def split_rows(
 
     Raises:
         SettingsError: If the name is unknown, the split is larger than the measured table, a
-            threshold is requested but no accuracy is measured, or a split file is invalid or
-            contains a row without a label.
+            threshold is requested but no accuracy is measured, a split file is invalid or
+            contains a row without a label, or the seed is no whole number from 0.
     """
+    check_count("seed", seed, MOST_SEED, least=0)
     name = str(split)
     check_split(name)
     known = ~np.isnan(labels)

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pyg_nas.errors import MeasureError, SettingsError, argument, quoted
+from pyg_nas.errors import MeasureError, SettingsError, argument, check_count, quoted
 from pyg_nas.io.files import cache_folder
+from pyg_nas.io.limits import MOST_SEED
 from pyg_nas.io.user_code import absolute_reference
 from pyg_nas.measure.campaigns.journal_file import stored_settings
 from pyg_nas.measure.settings import TrainingSettings
@@ -58,8 +59,10 @@ def get_task(
         MeasureError: If there is no such task, its images are malformed, or the name of a built-in
             task is also that of a folder of class folders; or the metric fails.
         DownloadError: If images could not be downloaded.
-        SettingsError: If the settings file is malformed, or names code that the caller does not.
+        SettingsError: If the settings file is malformed, or names code that the caller does not;
+            or the seed is no whole number from 0.
     """
+    check_count("seed", seed, MOST_SEED, least=0)
     task = _opened(name, settings, image_size, seed, journal, metric)
     Objective(task).check()
     return task

@@ -27,6 +27,7 @@ from pyg_nas.predictors.transfer.common_process import (
     shipped_names,
     shipped_process,
 )
+from pyg_nas.predictors.validation import Cells, as_cells
 from pyg_nas.predictors.zero_cost import (
     propagation_numbers,
     rows_of_twins,
@@ -36,19 +37,21 @@ from pyg_nas.predictors.zero_cost import (
 Array = NDArray[np.float64]
 
 
-def transfer_scores(cells: CellArray, tables: Sequence[str] | None = None) -> Array:
+def transfer_scores(cells: Cells, tables: Sequence[str] | None = None) -> Array:
     """Return scores ``[N]`` of cells by the shipped tables and untrained networks, no other label.
 
     A score is a latent label: about 0 for a mean cell of its space and 1 for one that is better
     than 84 % of them.
 
     Args:
-        cells: The cells.
+        cells: The cells, or a table, dataset or list of cells.
         tables: Names of the shipped tables to use; None for all.
 
     Raises:
-        ModelError: If the space of the cells has no features in common with the shipped tables.
+        ModelError: If there are no cells, or their space has no features in common with the
+            shipped tables.
     """
+    cells = as_cells(cells)
     check_transferable(cells.space)
     names = shipped_names() if tables is None else tuple(tables)
     if not cells.space.support.proxy_files:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.model_selection import RepeatedKFold, StratifiedKFold
@@ -38,6 +40,12 @@ def test_folds_of_few_labels(total: int, folds: int) -> None:
 def test_impossible_folds_are_refused(folds: int) -> None:
     with pytest.raises(SettingsError):
         list(stratified_folds(np.arange(10.0), folds))
+
+
+@pytest.mark.parametrize("seed", [None, 0.5, 2**32])
+def test_folds_need_a_seed(seed: Any) -> None:
+    with pytest.raises(SettingsError, match="seed must be "):
+        list(stratified_folds(np.arange(10.0), 5, seed=seed))
 
 
 def test_folds_follow_their_seed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,12 @@ def test_unmeasured_cells_are_passed_over(labels: np.ndarray) -> None:
 def test_a_threshold_needs_the_labels_of_the_cells_below_it(name: str, needed: int) -> None:
     assert labels_needed(name, 172 if name == "172" else 130, 1000) == needed
     assert is_random(name) == (name in ("172", "91-172"))
+
+
+@pytest.mark.parametrize("seed", [None, 0.5, 2**32])
+def test_splits_need_a_seed(labels: np.ndarray, seed: Any) -> None:
+    with pytest.raises(SettingsError, match="seed must be "):
+        split_rows(Sized(1000), 10, labels, seed)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,12 @@ def test_unknown_tasks(name):
         get_task(name)
 
 
+@pytest.mark.parametrize("seed", [None, 1.5, -1])
+def test_splits_of_images_need_a_seed(seed):
+    with pytest.raises(SettingsError, match="seed must be "):
+        get_task("digits", seed=seed)
+
+
 def test_a_missing_npz(tmp_path: Path):
     with pytest.raises(MeasureError, match="no such file"):
         get_task(tmp_path / "gone.npz")

@@ -32,6 +32,15 @@ def test_scores_agree_with_the_shipped_tables() -> None:
             assert kendalltau(scores, table_latents(table)).statistic > least
 
 
+def test_tables_and_lists_of_cells_are_scored() -> None:
+    table = shipped_table(shipped_names()[0])
+    scores = transfer_scores(table.cells)
+    assert np.array_equal(transfer_scores(table), scores)
+    assert np.array_equal(transfer_scores([table.cells[3]]), scores[3:4])
+    with pytest.raises(ModelError, match="X must be a CellArray"):
+        transfer_scores(table.space)
+
+
 def test_architectures_have_one_score_in_both_spaces() -> None:
     small, large = (find_space(name).support for name in ("transnasbench101", "nasbench201"))
     cells = small.cells()[::100]
