@@ -10,7 +10,7 @@ import pytest
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules import graph_of_onnx
-from tests.spaces.modules.onnx_models import write
+from tests.spaces.modules.onnx_models import small_model, write
 
 onnx = pytest.importorskip("onnx")
 helper, floats = onnx.helper, onnx.TensorProto.FLOAT
@@ -165,18 +165,6 @@ def test_an_unknown_shape_elsewhere_is_a_warning(tmp_path: Path) -> None:
     assert graph_of_onnx(path).vertices[1].bytes_written == 4 * 5
 
 
-def test_sizes_of_one_name_are_one_number(tmp_path: Path) -> None:
-    weights = {"flat": np.array([0, -1]), "w": np.zeros((8, 3), np.float32)}
-    nodes = [
-        helper.make_node("Reshape", ["x", "flat"], ["a"]),
-        helper.make_node("MatMul", ["a", "w"], ["y"]),
-    ]
-    shapes = {"x": ["batch", 4, 2], "y": ["batch", 3]}
-    graph = graph_of_onnx(write(tmp_path / "net.onnx", nodes, weights, shapes))
-    assert [v.shape for v in graph.vertices] == [(1, 4, 2), (1, 8), (1, 3), (1, 3)]
-    assert graph.macs == 8 * 3
-
-
 def test_control_flow_is_named(tmp_path: Path) -> None:
     body = helper.make_graph(
         [helper.make_node("Relu", ["x"], ["z"])],
@@ -245,17 +233,6 @@ def test_bags_of_an_embedding(tmp_path: Path, optimize: bool) -> None:
     assert "Loop" in graph.operations
 
 
-def test_files_that_are_no_networks(tmp_path: Path) -> None:
-    with pytest.raises(NetworkError, match="no such file"):
-        graph_of_onnx(tmp_path / "missing.onnx")
-    with pytest.raises(NetworkError, match="is a folder"):
-        graph_of_onnx(tmp_path)
-    for content in (b"", b"\x00\xff" * 40, b"PK\x03\x04 a zip file"):
-        (tmp_path / "bad.onnx").write_bytes(content)
-        with pytest.raises(NetworkError, match=r"bad\.onnx: (cannot be read|the graph has no)"):
-            graph_of_onnx(tmp_path / "bad.onnx")
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("settings", [{"verbose": False}, {"dynamo": False}])
 def test_an_exported_module_has_the_graph_of_the_module(tmp_path: Path, settings: Any) -> None:
@@ -282,26 +259,6 @@ def test_an_exported_module_has_the_graph_of_the_module(tmp_path: Path, settings
     assert (graph.parameters, graph.macs) == (expected.parameters, expected.macs)
 
 
-def _relu() -> onnx.ModelProto:
-    value = helper.make_tensor_value_info
-    nodes = [helper.make_node("Relu", ["x"], ["y"])]
-    graph = helper.make_graph(nodes, "g", [value("x", floats, [1, 4])], [value("y", floats, None)])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-
-
-def _call_functions(model: onnx.ModelProto, count: int, last: str) -> None:
-    """Add functions, each of which calls the next one twice, and the last one ``last``."""
-    versions = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
-    for number in range(count):
-        name = f"F{number + 1}" if number < count - 1 else last
-        domain = "own" if name.startswith("F") else ""
-        calls = [helper.make_node(name, [a], [b], domain=domain) for a, b in ("xt", "ty")]
-        function = helper.make_function("own", f"F{number}", ["x"], ["y"], calls, versions)
-        model.functions.append(function)
-    model.opset_import.append(versions[1])
-    model.graph.node[0].CopyFrom(helper.make_node("F0", ["x"], ["y"], domain="own"))
-
-
 def _set_group(model: onnx.ModelProto) -> None:
     model.graph.node[0].attribute.append(helper.make_attribute("group", "many"))
 
@@ -323,21 +280,9 @@ def _claim_much(model: onnx.ModelProto) -> None:
     model.graph.node[0].CopyFrom(helper.make_node("Add", ["x", "w"], ["y"]))
 
 
-def _range(model: onnx.ModelProto, stop: int | list[int], step: int = 1) -> None:
-    for name, value in (("from", 0), ("to", stop), ("by", step)):
-        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(value), name))
-    model.graph.node.insert(0, helper.make_node("Range", ["from", "to", "by"], ["r"]))
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda model: _range(model, 2**40), r"Range \(''\): a range from 0 to 1.09951e.12"),
-        (lambda model: _range(model, -(2**40), -1000), "at most 1,000,000 numbers"),
-        (lambda model: _range(model, 5, 0), "in steps of 0"),
-        (lambda model: _range(model, [5, 6]), "must be one number each"),
-        (lambda model: _call_functions(model, 2, "F0"), "a function of the file calls itself"),
-        (lambda model: _call_functions(model, 40, "Relu"), "operators, at most 100,000"),
         (_set_group, r"operator Relu \(''\) is malformed"),
         (_set_type, "is malformed"),
         (_convolve_nothing, "cannot be read as ONNX|is malformed"),
@@ -346,22 +291,8 @@ def _range(model: onnx.ModelProto, stop: int | list[int], step: int = 1) -> None
     ],
 )
 def test_an_invalid_model_is_refused(tmp_path: Path, change: Any, message: str) -> None:
-    model = _relu()
+    model = small_model()
     change(model)
     onnx.save(model, tmp_path / "a.onnx")
     with pytest.raises(NetworkError, match=message):
-        graph_of_onnx(tmp_path / "a.onnx")
-
-
-def test_a_negative_size_is_not_determined(tmp_path: Path) -> None:
-    model = _relu()
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
-    onnx.save(model, tmp_path / "a.onnx")
-    assert [v.shape for v in graph_of_onnx(tmp_path / "a.onnx").vertices] == [(1, 4)] * 3
-
-
-def test_a_file_that_claims_200_gigabytes_is_not_read(tmp_path: Path) -> None:
-    with (tmp_path / "a.onnx").open("wb") as file:
-        file.truncate(200 * 2**30)
-    with pytest.raises(NetworkError, match="larger than 2,147,483,648 bytes"):
         graph_of_onnx(tmp_path / "a.onnx")
