@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import UserDict
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-from torch_geometric.data import Data
 
 from pyg_nas.errors import NetworkError
 from pyg_nas.spaces.modules import NetworkGraph, graph_of
@@ -87,16 +84,6 @@ def test_parameters_and_macs_are_torch_s(name: str) -> None:
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         module(*inputs)
     assert graph.macs == counter.get_total_flops() // 2 > 0
-
-
-def test_fused_kernels_that_torch_does_not_count() -> None:
-    # Two directions of two layers: 4 gates of 5, from the inputs and from the 5 hidden numbers.
-    lstm = graph_of(nn.LSTM(8, 5, num_layers=2, bidirectional=True), torch.zeros(3, 2, 8))
-    assert lstm.macs == 3 * 2 * 2 * 4 * 5 * ((8 + 5) + (10 + 5))
-    assert graph_of(nn.GRUCell(8, 5), torch.zeros(2, 8)).macs == 2 * 3 * 5 * (8 + 5)
-    # Two rows times three matrices of 8 x 6, and each of the results times the 6 numbers.
-    bilinear = graph_of(nn.Bilinear(8, 6, 3), torch.zeros(2, 8), torch.zeros(2, 6))
-    assert bilinear.macs == 2 * 3 * (8 * 6 + 6)
 
 
 def test_products_with_vectors_that_torch_does_not_count() -> None:
@@ -179,73 +166,6 @@ def test_the_order_of_factors_matters() -> None:
     assert len(hashes) == 2
 
 
-class Sharing(nn.Module):
-    """x + f(x) with one convolution read twice, or with two convolutions."""
-
-    def __init__(self, *, twice: bool) -> None:
-        super().__init__()
-        self.one = nn.Conv2d(4, 4, 1)
-        self.two = nn.Conv2d(4, 4, 1) if twice else self.one
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.two(self.one(x))
-
-
-def test_shared_weights_count_once() -> None:
-    shared, apart = (graph_of(Sharing(twice=twice), IMAGES) for twice in (False, True))
-    assert shared.parameters == 20
-    assert apart.parameters == 40
-    assert [v.weights for v in shared.vertices[1:3]] == [20, 20]
-    assert shared.macs == apart.macs
-
-
-class InPlace(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        y = x.tanh()
-        part = y[:, :2]
-        part.add_(1.0)
-        y.mul_(2.0)
-        return y.relu_()
-
-
-def test_operations_in_place_follow_each_other() -> None:
-    graph = graph_of(InPlace(), IMAGES)
-    assert graph.operations == ("input", "tanh", "slice", "add", "mul", "relu", "output")
-    assert graph.edge_index.T.tolist() == [[0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [5, 6]]
-
-
-class Splitting(nn.Module):
-    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        a, b = x.chunk(2, dim=1)
-        return a.relu(), {"b": b.sigmoid()}
-
-
-def test_what_is_assigned_to_a_part_of_a_tensor_is_in_the_graph() -> None:
-    class Assigned(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 2)
-
-        def forward(self, x: Tensor) -> Tensor:
-            y = self.first(x)
-            y[:, 2:] += self.second(x)
-            return y.relu()
-
-    module = Assigned()
-    graph = graph_of(module, torch.zeros(3, 4))
-    assert graph.macs == 3 * (4 * 4 + 4 * 2)
-    assert graph.parameters == sum(p.numel() for p in module.parameters())
-    assert graph.unused_parameters == 0
-    (written,) = (i for i, name in enumerate(graph.operations) if name == "scatter")
-    assert graph.vertices[graph.operations.index("relu")].sources == (written,)
-
-
-def test_several_results_of_an_operation_and_of_the_network() -> None:
-    graph = graph_of(Splitting(), IMAGES)
-    assert graph.operations == ("input", "split", "relu", "sigmoid", "output")
-    assert graph.edge_index.T.tolist() == [[0, 1], [1, 2], [1, 3], [2, 4], [3, 4]]
-
-
 class Loop(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -294,88 +214,15 @@ def test_control_flow_of_tensors_is_one_error() -> None:
         graph_of(Condition(), torch.zeros(3))
 
 
-@dataclass
-class Found:
-    scores: Any
-    about: object = None
-
-
-def test_results_in_objects_are_results() -> None:
-    made = (Found, lambda y: UserDict(scores=y), lambda y: {y}, lambda y: [None, {"scores": (y,)}])
-    for make in made:
-        network = Function(lambda layer, x, make=make: make(layer(x)), nn.Linear(6, 2))
-        assert graph_of(network, IMAGES).operations == ("input", "linear", "output")
-
-
-def test_inputs_in_objects_are_inputs() -> None:
-    x, edges = torch.zeros(3, 4), torch.tensor([[0, 1], [1, 2]])
-
-    def convolved(layer: nn.Module, data: Any) -> Tensor:
-        return torch.zeros(3, 5).index_add(0, data.edge_index[1], layer(data.x)[data.edge_index[0]])
-
-    found = []
-    for data in (Data(x=x, edge_index=edges), SimpleBatch(x, edges)):
-        graph = graph_of(Function(convolved, nn.Linear(4, 5)), data)
-        found.append(graph.hash)
-        assert graph.operations[:2] == ("input", "input")
-        assert data.x is x  # the caller's object is not changed
-    assert found[0] == found[1]
-
-
-@dataclass(frozen=True)
-class SimpleBatch:
-    x: Tensor
-    edge_index: Tensor
-
-
-def test_mapped_functions_and_sparse_tensors() -> None:
-    mapped = graph_of(Function(lambda layer, x: torch.vmap(layer)(x), nn.Linear(6, 2)), IMAGES)
-    assert mapped.operations == ("input", "linear", "output")
-    assert mapped.macs == 48 * 6 * 2
-    adjacency = torch.eye(3).to_sparse()
-    network = Function(lambda layer, a, x: torch.sparse.mm(a, layer(x)), nn.Linear(4, 2))
-    graph = graph_of(network, adjacency, torch.zeros(3, 4))
-    assert graph.operations == ("input", "input", "linear", "sparse_mm", "output")
-    assert graph.vertices[3].sources == (0, 2)
-
-
-@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
-def test_a_nested_tensor_is_refused() -> None:
-    ragged = torch.nested.nested_tensor([torch.zeros(2, 4), torch.zeros(3, 4)])
-    with pytest.raises(NetworkError, match="nested tensor has no shape"):
-        graph_of(nn.Linear(4, 2), ragged)
-
-
-def test_a_failing_operation_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(NetworkError, match=r"^1: operation 'linear' failed: "):
-        graph_of(nn.Sequential(nn.ReLU(), nn.Linear(3, 3)), IMAGES)
-    assert not caplog.text
-
-
 @pytest.mark.parametrize("found", [3, nn.ReLU, lambda x: x])
 def test_something_that_is_no_module(found: object) -> None:
     with pytest.raises(NetworkError, match=r"must be a torch\.nn\.Module, got"):
         graph_of(found, IMAGES)
 
 
-class NoTensor(nn.Module):
-    def forward(self, x: Tensor) -> int:
-        return x.shape[0]
-
-
-def test_a_network_without_a_result() -> None:
-    with pytest.raises(NetworkError, match=r"must return a tensor .* got a int"):
-        graph_of(NoTensor(), IMAGES)
-
-
 def test_a_constant_is_no_network() -> None:
     with pytest.raises(NetworkError, match="the output depends on no input and no parameter"):
         graph_of(Function(lambda x: torch.ones(3)), IMAGES)
-
-
-def test_a_lazy_module_is_named() -> None:
-    with pytest.raises(NetworkError, match=r"parameter 'weight' of a lazy module"):
-        graph_of(nn.LazyLinear(3), IMAGES)
 
 
 def test_a_module_without_memory_has_the_same_graph() -> None:
@@ -465,26 +312,6 @@ def test_an_operation_of_a_library_has_one_name() -> None:
     called = (twice, torch.ops.pyg_nas_tests.twice, torch.ops.pyg_nas_tests.twice.default)
     graphs = [graph_of(Function(call), IMAGES) for call in called]
     assert {graph.operations for graph in graphs} == {("input", "twice", "output")}
-
-
-class Constants(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(6))
-        self.spare = nn.Parameter(torch.ones(7))
-        self.register_buffer("places", torch.arange(6.0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        table = torch.arange(6.0).sin() + self.places
-        x.cos()  # leads nowhere
-        return x * (self.scale.exp() + table)
-
-
-def test_constants_and_dead_ends_are_left_out_and_unused_parameters_counted() -> None:
-    graph = graph_of(Constants(), IMAGES)
-    assert sorted(graph.operations) == ["add", "input", "mul", "output", "power"]
-    assert graph.unused_parameters == 7
-    assert graph.parameters == 13
 
 
 def test_a_deep_network_is_a_graph() -> None:
