@@ -167,6 +167,23 @@ class NetworkDataset(ProcessedDataset):
         """Name of each network: the path of its file, or its number and configuration."""
         return [self._processed_names[row] for row in self._rows]
 
+    @property
+    def labels(self) -> NDArray[np.float64] | None:
+        """Label of each network ``[N]``, NaN where it is not measured; None without labels.
+
+        Raises:
+            TableError: If ``pre_transform`` made other than one number per network.
+        """
+        if "y" not in self._data:
+            return None
+        labels = self._data["y"].numpy(force=True)
+        if labels.shape != self._data["row"].shape:
+            raise TableError(
+                f"the labels of a dataset must be one number per network, its y has the shape "
+                f"{list(labels.shape)} for {len(self._data['row'])} networks"
+            )
+        return np.asarray(labels[np.array(self.indices(), dtype=int)], dtype=np.float64)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
         """Return the networks as objects ``[N, 1]``, as :class:`.NetworkArray` does."""
         return self.networks.__array__(dtype)

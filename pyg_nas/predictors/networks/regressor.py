@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator
 from sklearn.utils.validation import check_is_fitted
 
-from pyg_nas.data.networks.dataset import NetworkDataset
 from pyg_nas.data.networks.table import NetworkTable
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.graph_features import check_feature_version
@@ -27,6 +26,9 @@ from pyg_nas.predictors.validation import checked_weights, finite_labels
 from pyg_nas.spaces.modules.network_array import NetworkArray
 from pyg_nas.spaces.modules.network_graph import NetworkGraph
 from pyg_nas.spaces.modules.space import NETWORKS
+
+if TYPE_CHECKING:  # imports PyG, which commands do not need
+    from pyg_nas.data.networks.dataset import NetworkDataset
 
 Networks: TypeAlias = (
     "NetworkDataset | NetworkTable | NetworkArray | Iterable[NetworkGraph | NetworkArray]"
@@ -78,12 +80,15 @@ def labelled_networks(
     Raises:
         ModelError: If ``X`` contains no networks.
         SettingsError: If labels or weights are not finite numbers ``[N]``, or there are none.
+        TableError: If the labels of a dataset are not one number per network.
     """
     networks = as_networks(X)
     weights = checked_weights(sample_weight, len(networks))
     kept = np.ones(len(networks), dtype=bool) if weights is None else weights > 0
     if y is None:
-        own = _own_labels(X)
+        own = getattr(X, "labels", None)
+        if own is None:
+            raise SettingsError("y is missing, and X is no NetworkDataset with labels")
         kept &= ~np.isnan(own)
         if not kept.any():
             raise SettingsError("no network of the dataset has a label")
@@ -207,15 +212,3 @@ class NetworkRegressor(CellRegressor):
     def _fit_trees(self) -> None:
         given: Any = self.inputs_, self.targets_, self.weights_
         self.trees_ = _TREES[self.method](self.random_state).fit_inputs(*given)
-
-
-def _own_labels(X: Networks) -> NDArray[np.float64]:
-    if not isinstance(X, NetworkDataset) or "y" not in X._data:
-        raise SettingsError("y is missing, and X is no NetworkDataset with labels")
-    labels = X._data["y"].numpy(force=True)
-    if labels.shape != X._data["row"].shape:
-        raise SettingsError(
-            f"the labels of a dataset must be one number per network, its y has the shape "
-            f"{list(labels.shape)} for {len(X._data['row'])} networks"
-        )
-    return np.asarray(labels[np.array(X.indices(), dtype=int)], dtype=np.float64)

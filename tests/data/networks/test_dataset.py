@@ -138,6 +138,13 @@ def test_a_folder_of_onnx_files(tmp_path: Path) -> None:
         NetworkDataset(tmp_path, folder, labels={"c.onnx": 1.0})
 
 
+def test_labels_are_those_of_the_selected_networks(tmp_path: Path) -> None:
+    dataset = NetworkDataset(tmp_path, GRAPHS, [0.5, np.nan, 0.25, 1.0])
+    np.testing.assert_array_equal(dataset.labels, [0.5, np.nan, 0.25, 1.0])
+    np.testing.assert_array_equal(dataset[[3, 1]].labels, [1.0, np.nan])
+    assert NetworkDataset(tmp_path / "plain", GRAPHS).labels is None
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

@@ -16,7 +16,7 @@ from torch_geometric.data import Data
 
 from pyg_nas.data.networks.dataset import NetworkDataset
 from pyg_nas.data.networks.table import NetworkTable
-from pyg_nas.errors import ModelError, SettingsError
+from pyg_nas.errors import ModelError, SettingsError, TableError
 from pyg_nas.predictors.networks.regressor import NetworkRegressor, as_networks
 from pyg_nas.predictors.storage.folder import load_model, save_model
 from tests.spaces.modules.networks import random_network
@@ -59,7 +59,7 @@ def two_labels(graph: Data) -> Data:
 
 def test_several_labels_of_a_network_are_refused(tmp_path: Path) -> None:
     dataset = NetworkDataset(tmp_path, GRAPHS[:9], LABELS[:9], pre_transform=two_labels)
-    with pytest.raises(SettingsError, match=r"y has the shape \[18\] for 9 networks"):
+    with pytest.raises(TableError, match=r"y has the shape \[18\] for 9 networks"):
         NetworkRegressor().fit(dataset[:5])
 
 
