@@ -40,7 +40,7 @@ def object_named(reference: str) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a user's module may raise anything
-        raise SettingsError(f"{reference}: cannot be imported ({_described(error)})") from error
+        raise SettingsError(f"{reference}: cannot be imported ({error_text(error)})") from error
     file = getattr(sys.modules.get(_module_name(reference)), "__file__", None)
     if file is not None:
         _files.add(file)
@@ -61,15 +61,29 @@ def user_call(what: str, failure: Failure = SettingsError) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        raise failure(f"{what}: {user_failure(error) or _described(error)}") from error
+        raise failure(f"{what}: {user_failure(error) or error_text(error)}") from error
 
 
 def user_failure(error: BaseException) -> str | None:
     """Return the error of the user's code and its line; None for an error of other code."""
+    line = user_line(error)
+    return f"{line}: {error_text(error)}" if line else None
+
+
+def user_line(error: BaseException) -> str | None:
+    """Return the last line of the user's code that an error passed; None if there is none."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename in _files:
-            return f"{Path(frame.filename).name}, line {frame.lineno}: {_described(error)}"
+            return f"{Path(frame.filename).name}, line {frame.lineno}"
     return None
+
+
+def error_text(error: BaseException) -> str:
+    """Return the class and the message of an error, on one line."""
+    kind, text = type(error).__name__, one_line(error)
+    if isinstance(error, PygNasError):  # for readers of the message, its class says nothing
+        return text
+    return kind if text == kind else f"{kind}: {text}"
 
 
 def imported(reference: str) -> Any:
@@ -90,13 +104,6 @@ def absolute_reference(reference: str) -> str:
     whole = f"{Path(place).absolute()}:{name}" if place.endswith(".py") else reference
     check_text("name of code", whole)
     return whole
-
-
-def _described(error: BaseException) -> str:
-    kind, text = type(error).__name__, one_line(error)
-    if isinstance(error, PygNasError):  # for readers of the message, its class says nothing
-        return text
-    return kind if text == kind else f"{kind}: {text}"
 
 
 def _module_name(reference: str) -> str:

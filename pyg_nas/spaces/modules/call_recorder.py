@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_map
 
 from pyg_nas.errors import NetworkError, one_line
+from pyg_nas.io.user_code import error_text, user_line
 from pyg_nas.spaces.modules.equal_forms import reordered
 from pyg_nas.spaces.modules.functions import described, operand_settings
 from pyg_nas.spaces.modules.known_numbers import known_numbers, unknown_numbers
@@ -68,7 +69,7 @@ class CallRecorder:
         self.values: dict[int, tuple[int, Tensor]] = {}
         self.numbers: dict[int, int] = {}  # id of a tensor: its place among several results
         self.path: list[str] = []  # names of the submodules that are running
-        # Of the function that is recorded:
+        # Of the function that is recorded, or that failed:
         self.operation = ""
         self.macs = 0
         self.changed: list[Tensor] = []  # in place
@@ -124,6 +125,7 @@ class CallRecorder:
         try:
             result = call()
             self._note(function, name, arguments, result)
+            self.operation = ""
         finally:
             self.inside = False
         return result
@@ -296,13 +298,22 @@ class CallRecorder:
         return written if written and max(written) > max(made, default=-1) else made
 
     def failure(self, error: BaseException) -> NetworkError:
-        """Return an error that names the operation and submodule at which the pass failed."""
+        """Return an error that names where the pass failed: the submodule and operation, or line.
+
+        The line is known in a file that the user has named.
+        """
         where = next((name for name in reversed(self.path) if name), "the network")
         if isinstance(error, NetworkError):
             return error if where == "the network" else NetworkError(f"{where}: {error}")
         depends = isinstance(error, (DataDependentOutputException, DynamicOutputShapeException))
-        reason = "the result depends on the values of a tensor" if depends else one_line(error)
-        return NetworkError(f"{where}: operation {self.operation or 'call'!r} failed: {reason}")
+        line = user_line(error) or ""
+        if depends:
+            reason = "the result depends on the values of a tensor"
+        else:
+            reason = one_line(error) if self.operation else error_text(error)
+        if self.operation:  # otherwise the module's own code failed between two operations
+            line = f"operation {self.operation!r} failed{' in ' * bool(line)}{line}"
+        return NetworkError(": ".join(part for part in (where, line, reason) if part))
 
     def finish(self, result: Any, name: str) -> NetworkGraph:
         """Add the output and remove vertices that do not lead to it."""

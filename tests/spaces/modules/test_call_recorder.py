@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from pyg_nas.errors import NetworkError
+from pyg_nas.io.user_code import object_named
 from pyg_nas.spaces.modules import graph_of
 from tests.spaces.modules.torch_modules import IMAGES
 
@@ -99,6 +103,54 @@ def test_a_failing_operation_is_named(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(NetworkError, match=r"^1: operation 'linear' failed: "):
         graph_of(nn.Sequential(nn.ReLU(), nn.Linear(3, 3)), IMAGES)
     assert not caplog.text
+
+
+_FAILING = """
+from torch import nn
+
+class Failing(nn.Module):
+    def __init__(self, fault):
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+        self.fault = fault
+
+    def forward(self, x):
+        x = self.inner(x)
+        if self.fault == "key":
+            return {}["weights"]
+        if self.fault == "width":
+            assert x.shape[1] == 5
+        if self.fault == "view":
+            return x.view(3, -1)
+        if x.sum() > 0:
+            return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("key", "the network: {file}, line 13: KeyError: 'weights'"),
+        ("width", "the network: {file}, line 15: AssertionError"),
+        ("view", "the network: operation 'view' failed in {file}, line 17: shape "),
+        ("", "the network: operation '__bool__' failed in {file}, line 18: the result depends on "),
+    ],
+)
+def test_the_line_of_a_failing_module_is_named(fault: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / f"failing_{fault or 'branch'}.py"
+    file.write_text(_FAILING)
+    with pytest.raises(NetworkError, match=f"^{re.escape(message.format(file=file.name))}"):
+        graph_of(object_named(f"{file}:Failing")(fault), torch.zeros(2, 4))
+
+
+class FailingBetween(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise KeyError(x.shape[0])
+
+
+def test_an_error_between_operations_names_no_operation() -> None:
+    with pytest.raises(NetworkError, match=r"^1: KeyError: 2$"):
+        graph_of(nn.Sequential(nn.ReLU(), FailingBetween()), IMAGES)
 
 
 class NoTensor(nn.Module):
