@@ -180,7 +180,8 @@ def _table_without_model(recipe: str, first: Path | None, second: str | None) ->
 
 def _lists_networks(table: str) -> bool:
     """Whether it is a folder of ONNX files or a builder of networks, and no table."""
-    return Path(table).is_dir() or (":" in table and not Path(table).is_file())
+    path = Path(table)
+    return path.is_dir() or path.suffix == ".py" or (":" in table and not path.is_file())
 
 
 def _listed_table(

@@ -33,12 +33,7 @@ def named_sources(
         SettingsError: If the builder cannot be imported, the file cannot be read, or there are
             configurations without a builder or a builder without configurations.
     """
-    is_builder = ":" in networks and not Path(networks).is_dir()
-    if is_builder == (configurations is None):
-        raise SettingsError(
-            f"{networks}: a builder, module:function or file.py:function, needs a file of "
-            f"configurations ({argument('configurations')}), and a folder of ONNX files has none"
-        )
+    _check_builder(networks, configurations)
     if configurations is None:
         return network_sources(networks)
     listed = read_configurations(configurations)
@@ -50,6 +45,29 @@ def named_sources(
         NetworkSource(f"{number} {name}" if repeated else name, source.load)
         for number, (name, source) in enumerate(zip(names, built, strict=True))
     ]
+
+
+def _check_builder(networks: str, configurations: str | os.PathLike[str] | None) -> None:
+    """Check that a builder has configurations, and nothing else has.
+
+    Raises:
+        SettingsError: If not, or a Python file is named without its function.
+    """
+    if networks.endswith(".py") and not Path(networks).is_dir():
+        raise SettingsError(
+            f"{networks}: name the function of the file that builds the networks, such as "
+            f"{networks}:build"
+        )
+    is_builder = ":" in networks and not Path(networks).exists()
+    if is_builder and configurations is None:
+        raise SettingsError(
+            f"{networks}: a builder needs a file of configurations ({argument('configurations')})"
+        )
+    if configurations is not None and not is_builder:
+        raise SettingsError(
+            f"{networks}: {argument('configurations')} is for a builder, module:function or "
+            f"file.py:function; a table or folder of ONNX files has none"
+        )
 
 
 class _NamedBuilder:
@@ -112,6 +130,7 @@ def read_candidates(
         SettingsError: As :func:`named_sources`.
         TableError: If a file is not a table of networks.
     """
+    _check_builder(networks, configurations)
     if Path(networks).is_file():
         if not is_network_table(networks):
             raise NetworkError(f"{networks}: is not a table of networks")

@@ -45,6 +45,14 @@ def test_the_best_of_a_table_and_of_a_graph_file(
     assert pyg_nas("predict", model_path, "--space", lines, "--out", top, "--top", 0) == 2
 
 
+def test_a_file_of_code_needs_a_function(
+    model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "space.py").touch()
+    assert pyg_nas("predict", model_path, tmp_path / "space.py", "--out", tmp_path / "s.csv") == 2
+    assert "name the function of the file" in capsys.readouterr().err
+
+
 def test_predict_scores_every_cell_of_a_table(
     model_path: Path, table_path: Path, small_table: Table, tmp_path: Path
 ) -> None:

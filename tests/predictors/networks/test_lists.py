@@ -76,13 +76,35 @@ def test_what_does_not_fit_is_refused(builder: str, tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text('{"width": 3}\n\n{"width": NaN}\n')
     with pytest.raises(SettingsError, match=r"c\.jsonl, line 3: numbers must be finite"):
         named_sources(builder, tmp_path / "c.jsonl")
-    with pytest.raises(SettingsError, match="folder of ONNX files has none"):
+    with pytest.raises(
+        SettingsError, match=r"`configurations` is for a builder.*folder of ONNX files has none"
+    ):
         named_sources(str(tmp_path), tmp_path / "c.json")
     with pytest.raises(NetworkError, match=r"no file that ends in \.onnx"):
         read_candidates(str(tmp_path))
     (tmp_path / "c.json").write_text('[{"depth": 3}]')
     with pytest.raises(NetworkError, match="unexpected keyword argument 'depth'"):
         read_candidates(builder, tmp_path / "c.json")
+
+
+def test_configurations_of_a_table_are_refused(builder: str, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text('[{"width": 3}]')
+    read_candidates(builder, tmp_path / "c.json").save(tmp_path / "t.hdf5")
+    with pytest.raises(SettingsError, match=r"t\.hdf5: .*`configurations` is for a builder"):
+        read_candidates(str(tmp_path / "t.hdf5"), tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("has_configurations", [False, True])
+def test_a_file_without_its_function_is_refused(
+    has_configurations: bool, builder: str, tmp_path: Path
+) -> None:
+    (tmp_path / "c.json").write_text('[{"width": 3}]')
+    file = builder.removesuffix(":linear")
+    for read in (named_sources, read_candidates):
+        with pytest.raises(
+            SettingsError, match=r"\.py: name the function of the file .*\.py:build$"
+        ):
+            read(file, tmp_path / "c.json" if has_configurations else None)
 
 
 def test_another_table_is_refused(tmp_path: Path, small_table: object) -> None:
