@@ -117,6 +117,7 @@ class Finish:
         }
         self.is_done = self._check_out()
         if not self.is_done:
+            check_output_folder(self.folder)  # its journal gets the runs
             self.task = _read_task(self.folder, trained.task_sha256, task, metric)
 
     def _check_out(self) -> bool:

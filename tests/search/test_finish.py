@@ -280,6 +280,14 @@ def test_invalid_folders_are_refused(
     assert not (tmp_path / "net").exists()
 
 
+def test_a_search_that_cannot_be_written_to_is_refused(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != copied)
+    with pytest.raises(SettingsError, match=f"the folder {copied} cannot be written to"):
+        Finish(copied, tmp_path / "net")
+
+
 def test_a_folder_with_something_else_is_not_replaced(copied: Path, tmp_path: Path) -> None:
     (tmp_path / "net").mkdir()
     Finish(copied, tmp_path / "net")

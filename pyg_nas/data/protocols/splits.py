@@ -90,7 +90,7 @@ def split_rows(
     if not 1 <= int(size) <= known.sum():
         raise SettingsError(
             f"split {name} must have 1 to {counted(int(known.sum()), table.thing)}, the table's "
-            f"measured ones, got {int(size)}"
+            f"measured ones, got {int(size)}; the split all has each of them"
         )
     rows = _first_of_permutation(known, int(size), seed, table.space.support.split_sizes)
     if threshold:

@@ -29,7 +29,14 @@ import numpy as np
 
 from pyg_nas.data.protocols.labels import SCORE
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import MeasureError, PygNasError, SettingsError, one_line, quoted
+from pyg_nas.errors import (
+    MeasureError,
+    PygNasError,
+    SettingsError,
+    first_difference,
+    one_line,
+    quoted,
+)
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, space_changes
@@ -98,6 +105,8 @@ class Journal:
         for name, value in expected.items():
             if found.get(name) != value:
                 self._check_space(name, found.get(name))
+                if name == "fingerprint":
+                    raise MeasureError(self._other_runs(found.get("settings")))
                 raise MeasureError(
                     f"{self.path}: this journal has {name} {_shorten(found.get(name))}, "
                     f"{_shorten(value)} was requested; use another journal file"
@@ -125,6 +134,17 @@ class Journal:
                 f"{self.path}: the space {self.space.name!r} has changed since: {changes}; use "
                 f"another folder or journal file"
             )
+
+    def _other_runs(self, found: str | None) -> str:
+        """Return a message that says how the runs of the journal were trained otherwise."""
+        asked = self.about["settings"]
+        before = parse_value(self.path, found) if isinstance(found, str) else None
+        if before == asked:
+            how = "on other images, or on another split or size of them, or with another metric"
+        else:
+            name, before, asked = first_difference("", before, asked)
+            how = f"with {name} = {quoted(before)}, {quoted(asked)} was requested"
+        return f"{self.path}: its runs were trained {how}; use another folder or journal file"
 
     def _renew(self) -> None:
         while not self._closing.wait(_RENEW_SECONDS):

@@ -79,7 +79,9 @@ class JournalFile:
             connection.execute("PRAGMA synchronous = FULL")
         except sqlite3.DatabaseError as error:
             connection.close()
-            raise MeasureError(f"{self.path}: not a readable journal ({error})") from error
+            full = "disk" in str(error)
+            what = "cannot be written, is the disk full?" if full else "not a readable journal"
+            raise MeasureError(f"{self.path}: {what} ({error})") from error
         except MeasureError:
             connection.close()
             raise

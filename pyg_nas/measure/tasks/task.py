@@ -41,6 +41,9 @@ class Part:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        return f"Part({counted(len(self), 'image')} of {list(self.images.shape[1:])})"
+
     def take(self, rows: NDArray[np.int64] | slice) -> Part:
         """Return some of the images, in the order given."""
         return Part(self.images[rows], self.labels[rows])

@@ -201,7 +201,7 @@ def test_a_folder_of_images_is_prepared_as_for_measuring(tmp_path: Path) -> None
     task = get_task(folder, tmp_path / "small.json", image_size=4, seed=3)
     assert searched["task_sha256"] == task.fingerprint
     assert_documented(tmp_path / "out")
-    assert "use another journal file" in str(run(*arguments, 2).exception)
+    assert "use another folder or journal file" in str(run(*arguments, 2).exception)
 
 
 def test_errors_name_the_option(table_path: Path, tmp_path: Path) -> None:

@@ -88,6 +88,12 @@ def test_bad_names_are_refused(labels: np.ndarray, name: str) -> None:
         split_rows(Sized(1000), name, labels)
 
 
+def test_a_table_that_is_too_small_names_the_split_all(labels: np.ndarray) -> None:
+    message = "split 1001 must have 1 to 1,000 .*, got 1001; the split all has each of them"
+    with pytest.raises(SettingsError, match=message):
+        split_rows(Sized(1000), 1001, labels)
+
+
 def test_all_named_splits_exist_on_a_real_table(real_table: Table) -> None:
     labels = real_table.label()
     sizes = {name: len(split_rows(real_table, name, labels)) for name in NAMED_SPLITS}

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,8 +174,12 @@ def test_an_empty_journal_has_no_table(opened: Journal):
 
 def test_a_journal_of_another_task_or_space_is_refused(opened: Journal, tiny_task: Task):
     slower = make_tiny_task(TINY_SETTINGS.changed({"learning_rate": 0.01}))
-    with pytest.raises(MeasureError, match=r"this journal has fingerprint .*another journal file"):
+    trained = r"j\.sqlite: its runs were trained "
+    with pytest.raises(MeasureError, match=f"{trained}with learning_rate = 0.05, 0.01 was reques"):
         Journal(opened.path, slower)
+    mirrored = replace(tiny_task, train=replace(tiny_task.train, images=-tiny_task.train.images))
+    with pytest.raises(MeasureError, match=f"{trained}on other images, .*; use another folder or "):
+        Journal(opened.path, mirrored)
     with pytest.raises(MeasureError, match="this journal has space"):
         Journal(opened.path, tiny_task, SearchSpace("s", ("a",), 4, 4, ("o", "i")))
     with pytest.raises(MeasureError, match="is a journal of another task than 'tiny'"):

@@ -12,7 +12,7 @@ import pytest
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure.campaigns.job import Reading, Run
 from pyg_nas.measure.campaigns.journal import Journal
-from pyg_nas.measure.campaigns.journal_file import stored_settings
+from pyg_nas.measure.campaigns.journal_file import JournalFile, stored_settings
 from pyg_nas.measure.tasks.task import Task
 
 from ..conftest import chain
@@ -73,6 +73,17 @@ def test_another_programs_database_is_refused_and_left_alone(
         Journal(path, tiny_task)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["j.sqlite"]
+
+
+def test_a_full_disk_is_no_damaged_journal(
+    opened: Journal, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")  # where its shared memory does not fit
+
+    monkeypatch.setattr(JournalFile, "_check_journal", full)
+    with pytest.raises(MeasureError, match=r"j\.sqlite: cannot be written, is the disk full\? "):
+        Journal(opened.path, tiny_task)
 
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i AS value FROM n"

@@ -61,6 +61,12 @@ def test_the_final_training_learns_from_all_images_but_those_for_testing(tiny_ta
     assert set(np.unique(digits.for_final_training().train.images * 16)) == set(range(17))
 
 
+def test_a_printed_task_has_numbers_of_images(tiny_task: Task):
+    text = repr(tiny_task)
+    assert f"train=Part({len(tiny_task.train)} images of [1, 4, 4])" in text
+    assert "array" not in text
+
+
 def test_every_class_has_a_name(tiny_task: Task):
     assert tiny_task.classes == ("0", "1", "2")
     assert replace(tiny_task, classes=("a", "b", "c")).fingerprint == tiny_task.fingerprint
