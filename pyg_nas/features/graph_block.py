@@ -1,6 +1,8 @@
 """Paths and random walks in many graphs at once, from which features are computed.
 
-One pass over the vertices in topological order computes each for all cells of a block.
+One pass over the vertices in topological order computes each for all cells of a block. Fractions
+are of double precision: sums of the same terms in any order are then equal in single precision, so
+that predictors which rank cells by such numbers see ties as ties.
 """
 
 from __future__ import annotations
@@ -119,22 +121,22 @@ class GraphBlock:
         return np.asarray(np.where(self.sinks[:, None], self.shortest, _FAR).min(axis=0))
 
     @cached_property
-    def backward_walk(self) -> Array:
+    def backward_walk(self) -> NDArray[np.float64]:
         """Probability that a walk against the edges from a sink meets each vertex, ``[V, B]``."""
         visits = self.first_visits()
         for v in range(self._width - 2, -1, -1):
             share = visits[v + 1 :] / np.maximum(self.in_degree[v + 1 :], 1)
             visits[v] += (self.adjacency[v, v + 1 :] * share).sum(axis=0)
-        return np.asarray(visits, dtype=np.float32)
+        return np.asarray(visits)
 
     @cached_property
-    def forward_walk(self) -> Array:
+    def forward_walk(self) -> NDArray[np.float64]:
         """Probability that a walk along the edges from a source meets each vertex, ``[V, B]``."""
-        visits = self.sources / np.maximum(self.sources.sum(axis=0), 1, dtype=np.float32)
+        visits = self.sources / np.maximum(self.sources.sum(axis=0), 1)
         for v in range(1, self._width):
             share = visits[:v] / np.maximum(self.out_degree[:v], 1)
             visits[v] += (self.adjacency[:v, v] * share).sum(axis=0)
-        return np.asarray(visits, dtype=np.float32)
+        return np.asarray(visits)
 
     @cached_property
     def walk(self) -> Array:
@@ -143,9 +145,9 @@ class GraphBlock:
             return np.asarray(self.extra.walk)
         return np.asarray(self.adjacency / np.maximum(self.in_degree, 1))
 
-    def first_visits(self) -> Array:
+    def first_visits(self) -> NDArray[np.float64]:
         """Return the probability that a walk against the edges begins at a vertex, ``[V, B]``."""
-        return np.asarray(self.sinks / np.maximum(self.sinks.sum(axis=0), 1, dtype=np.float32))
+        return np.asarray(self.sinks / np.maximum(self.sinks.sum(axis=0), 1))
 
     @cached_property
     def reach(self) -> Array:

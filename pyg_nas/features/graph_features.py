@@ -53,7 +53,7 @@ _OF_GRAPHS_BY_KIND: dict[str, Feature] = {  # [W, B]
     "longest": lambda block: block.longest_path,
     "shortest": lambda block: block.shortest_path,
     "number of": lambda block: block.kinds.sum(axis=0),
-    "path mean": lambda block: _sums(block, block.paths_to * block.paths_from / block.paths),
+    "path mean": lambda block: _sums(block, _share_of_paths(block)),
     "backward walk": lambda block: _sums(block, block.backward_walk),
     "forward walk": lambda block: _sums(block, block.forward_walk),
 }
@@ -62,8 +62,8 @@ _OF_VERTICES: dict[str, Feature] = {  # [V, B]
     "successors": lambda block: block.out_degree,
     "log paths to it": lambda block: np.log(np.maximum(block.paths_to, 1)),
     "log paths from it": lambda block: np.log(np.maximum(block.paths_from, 1)),
-    "backward walk": lambda block: block.backward_walk,
-    "forward walk": lambda block: block.forward_walk,
+    "backward walk": lambda block: block.backward_walk.astype(np.float32),
+    "forward walk": lambda block: block.forward_walk.astype(np.float32),
     "ancestors": lambda block: block.reach.sum(axis=0),
     "descendants": lambda block: block.reach.sum(axis=1),
 }
@@ -212,8 +212,8 @@ def _graph_group(block: GraphBlock) -> Array:
 
 def _walks_group(block: GraphBlock) -> Array:
     """Moments of how often a backward walk meets each kind, see :class:`CellFeatures`."""
-    first, second = np.zeros_like(block.kinds), np.zeros_like(block.kinds)
-    halved = np.ones_like(block.kinds)
+    first, second = np.zeros(block.kinds.shape), np.zeros(block.kinds.shape)
+    halved = np.ones(block.kinds.shape)
     for v, kind in enumerate(block.kinds):
         share = block.walk[:v, v, None]
         mean = (share * first[:v]).sum(axis=0)
@@ -231,22 +231,27 @@ def _flow_group(block: GraphBlock) -> Array:
     visits = block.first_visits()
     for v in range(len(visits) - 2, -1, -1):
         visits[v] += (block.walk[v, v + 1 :] * visits[v + 1 :]).sum(axis=0)
-    visits = visits.astype(np.float32)
     channels, one_hot = block.extra.channels, block.one_hot
     size = 1.0 if channels is None else np.log2(1 + channels)
-    weighed = np.ascontiguousarray((visits * size).T, dtype=np.float32)[..., None]
+    weighed = np.ascontiguousarray((visits * size).T)[..., None]
     met = (one_hot @ weighed)[..., 0]
-    taken = np.ascontiguousarray((block.walk * visits).transpose(2, 0, 1), dtype=np.float32)
+    taken = np.ascontiguousarray((block.walk * visits).transpose(2, 0, 1))
     joined = one_hot @ taken @ one_hot.transpose(0, 2, 1)  # [B, C, C]
-    return np.concatenate([joined.reshape(len(met), met.shape[1] ** 2), met], axis=1)
+    found = np.concatenate([joined.reshape(len(met), met.shape[1] ** 2), met], axis=1)
+    return np.asarray(found, dtype=np.float32)
 
 
 def _pooled_group(block: GraphBlock, vertex: Array) -> Array:
     inner = block.one_hot[:, len(block.cells.space.terminals) :]
-    pooled = inner @ vertex
+    pooled = (inner.astype(np.float64) @ vertex).astype(np.float32)
     return pooled.reshape(len(pooled), pooled.shape[1] * pooled.shape[2])
 
 
-def _sums(block: GraphBlock, weights: Array) -> Array:
+def _share_of_paths(block: GraphBlock) -> NDArray[np.float64]:
+    """Share of the paths that each vertex is on, ``[V, B]``."""
+    return np.asarray(block.paths_to.astype(np.float64) * block.paths_from / block.paths)
+
+
+def _sums(block: GraphBlock, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sums of the weights ``[V, B]`` of the vertices of each kind, ``[W, B]``."""
     return np.asarray((block.kinds * weights[:, None]).sum(axis=0))

@@ -122,13 +122,13 @@ def test_walk_of_a_chain_meets_every_vertex() -> None:
 
 
 def test_numbering_of_inner_vertices_changes_no_feature() -> None:
-    cells = sample_cells(400, seed=8)
+    cells = sample_cells(3_000, seed=8)
     others, orders = all_renumbered(cells, seed=0)
     # Rounded channels do depend on it: in some of these cells three vertices share 128.
     assert (others.trainable_parameters() != cells.trainable_parameters()).sum() > 5
     one, other = cell_features(cells), cell_features(others)
-    for name, group in one.groups.items():
-        np.testing.assert_allclose(other.groups[name], group, rtol=1e-6, atol=1e-6, err_msg=name)
+    for name, group in one.groups.items():  # ranks and trees distinguish rounded numbers
+        np.testing.assert_array_equal(other.groups[name], group, err_msg=name)
     for i, order in enumerate(orders):
         vertices = one.vertex[i][order]
         np.testing.assert_allclose(other.vertex[i][: len(order)], vertices, rtol=1e-6, atol=1e-6)

@@ -35,7 +35,7 @@ from pyg_nas.predictors.zero_cost import proxy_digest
 from pyg_nas.spaces.measurements import END, METRICS
 
 # Raised when the process changes, which is stored in the cache folder.
-_VERSION = 2
+_VERSION = 3
 _TUNING_CELLS = 700
 _MOST_CELLS = 20_000
 _GROUP = "graph"

@@ -63,8 +63,9 @@ class _Network:
         # Not rounded: rounded channels depend on the numbering of the vertices.
         shares = channel_shares(cells)
         parameters = parameters_of_channels(cells, shares * OFFICIAL_SIZE.stem_channels)
+        # Sums are of double precision, see graph_block.
+        self.shares, self.parameters = shares.T, parameters.T
         self.channels = np.ascontiguousarray(shares.T, np.float32)
-        self.parameters = np.ascontiguousarray(parameters.T, np.float32)
 
     def features(self) -> ExtraFeatures:
         channels, parameters = self.channels, self.parameters
@@ -77,9 +78,10 @@ class _Network:
             "channels before the output": before_output.max(axis=0),
         }
         for name, kind in zip(self.cells.space.operations, self.kinds, strict=True):
-            graph[f"channels of {name}"] = (channels * kind).sum(axis=0)
+            graph[f"channels of {name}"] = (self.shares * kind).sum(axis=0)
         graph["log scale of the output"] = (scale * self.sinks).sum(axis=0)
-        vertex = {"channels": channels, "log parameters": np.log1p(parameters), "log scale": scale}
+        each = np.log1p(np.ascontiguousarray(parameters, np.float32))
+        vertex = {"channels": channels, "log parameters": each, "log scale": scale}
         return ExtraFeatures(graph, vertex, channels, self._walk())
 
     def _log_scale(self) -> Array:
@@ -89,7 +91,7 @@ class _Network:
         independent. Projections of the input have the scale of the input, and the output
         concatenates channels by their share.
         """
-        mean, variance = np.zeros_like(self.channels), np.zeros_like(self.channels)
+        mean, variance = np.zeros(self.channels.shape), np.zeros(self.channels.shape)
         mean[0], variance[0] = _RECTIFIED
         convolutions: Any = sum(self.kinds[i] for i in CONVOLUTIONS)
         for v in range(1, len(mean)):
@@ -108,11 +110,11 @@ class _Network:
         scale = np.where(self.sinks, (share * squares).sum(axis=0), mean**2 + variance)
         return np.asarray(np.log(np.where(self.mask, scale, 1)), dtype=np.float32)
 
-    def _shares_of_output(self) -> Array:
+    def _shares_of_output(self) -> NDArray[np.float64]:
         """Share of each inner vertex in the channels that the output concatenates, ``[V, B]``."""
-        inner = self.into_sinks * self.channels
+        inner = self.into_sinks * self.shares
         inner[0] = 0
-        return np.asarray(inner / np.maximum(inner.sum(axis=0), np.float32(1e-9)))
+        return np.asarray(inner / np.maximum(inner.sum(axis=0), 1e-9))
 
     def _walk(self) -> Array:
         """Probabilities of walks from the output: by share of channels, half for a skip."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pyg_nas.data.tables.shipped import shipped_table
+from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.metrics.regression import kendall_tau
 from pyg_nas.predictors.transfer import common_process
@@ -16,6 +17,7 @@ from pyg_nas.predictors.transfer.common_process import (
     shipped_process,
     table_latents,
 )
+from tests.renumbered import all_renumbered
 
 
 def test_the_process_is_read_from_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +33,13 @@ def test_the_process_is_read_from_the_cache(monkeypatch: pytest.MonkeyPatch) -> 
     again = shipped_process(shipped_names())
     assert again is not process
     np.testing.assert_allclose(common_scores(again, cells), before, rtol=1e-9)
+
+
+def test_drawings_of_a_cell_have_one_score() -> None:
+    """Their features are ranked: numbers that are equal must not differ by their rounding."""
+    cells = sample_cells(1_000, seed=1)
+    process, (drawn, _) = shipped_process(shipped_names()), all_renumbered(cells, seed=0)
+    np.testing.assert_allclose(common_scores(process, drawn), common_scores(process, cells))
 
 
 def test_a_process_of_one_space_ranks_another() -> None:
