@@ -121,7 +121,8 @@ def compared_rows(
     rows, labels, left_out = protocol.evaluated(table, training_hashes)
     if len(rows) == 0:
         raise SettingsError(
-            f"split {protocol.evaluate!r} has no measured cell that the model was not trained on"
+            f"split {protocol.evaluate!r} has no measured {table.thing} that the model was not "
+            f"trained on; train on a part of the table"
         )
     return ComparedRows(protocol, rows, labels, left_out)
 

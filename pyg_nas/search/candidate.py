@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyg_nas.errors import SettingsError
+from pyg_nas.errors import SettingsError, quoted
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.registry import missing_network
 from pyg_nas.search.domain import identifier, lists_networks
@@ -74,9 +74,14 @@ class Candidate:
             seed: Seed of the weights.
 
         Raises:
-            SettingsError: If the cells of the space have no network.
+            SettingsError: If the cells of the space have no network, or it is a listed network.
         """
         space = self.cell.space
+        if lists_networks(space):
+            raise SettingsError(
+                f"{quoted(self.text, 200)} is a network of a list, of which a search has the graph "
+                f"alone: build it with your own code"
+            )
         if space.support.network is None:
             raise SettingsError(missing_network(space))
         from torch import nn

@@ -60,10 +60,12 @@ def as_networks(X: Networks) -> NetworkArray:
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1:  # as scikit-learn makes it
         X = X[:, 0]
     listed: list[Any] = list(X) if isinstance(X, Iterable) else [X]
-    if not all(isinstance(graph, (NetworkGraph, NetworkArray)) for graph in listed):
+    others = [item for item in listed if not isinstance(item, (NetworkGraph, NetworkArray))]
+    if others:
         raise ModelError(
             f"X must be a NetworkDataset, a NetworkTable, a NetworkArray or a list of "
-            f"NetworkGraphs, got {type(X).__name__}"
+            f"NetworkGraphs, got {type(X).__name__} with {type(others[0]).__name__}; graph_of "
+            f"makes a NetworkGraph of a module"
         )
     if any(isinstance(graph, NetworkArray) for graph in listed):
         return NetworkArray.join([as_networks(graph) for graph in listed])

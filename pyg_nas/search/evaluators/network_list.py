@@ -222,9 +222,18 @@ def listed_cells(names: Sequence[str]) -> CellArray:
 
 
 def as_network_table(networks: NetworkTable | NetworkDataset) -> NetworkTable:
-    """Return candidates as a table."""
+    """Return candidates as a table.
+
+    Raises:
+        SettingsError: If they are neither a table nor a dataset.
+    """
     if isinstance(networks, NetworkTable):
         return networks
+    if not hasattr(networks, "networks") or not hasattr(networks, "names"):
+        raise SettingsError(
+            f"networks must be a NetworkTable or a NetworkDataset, got {type(networks).__name__}; "
+            f"NetworkDataset(folder, networks) reads modules, graphs and ONNX files"
+        )
     return NetworkTable(networks.networks, networks.names)
 
 

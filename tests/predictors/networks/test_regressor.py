@@ -12,6 +12,7 @@ from scipy.stats import kendalltau
 from sklearn.ensemble import BaggingRegressor, StackingRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from torch import nn
 from torch_geometric.data import Data
 
 from pyg_nas.data.networks.dataset import NetworkDataset
@@ -87,6 +88,8 @@ def test_a_process_has_standard_deviations_that_trees_have_not() -> None:
 def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="a list of NetworkGraphs, got ndarray"):
         NetworkRegressor().fit(np.zeros((3, 2)), [1, 2, 3])
+    with pytest.raises(ModelError, match="got list with Linear; graph_of makes a NetworkGraph"):
+        NetworkRegressor().fit([*GRAPHS[:2], nn.Linear(2, 2)], [1, 2, 3])
     with pytest.raises(SettingsError, match="method must be gp, boosted-trees or random-forest"):
         NetworkRegressor("forest").fit(GRAPHS, LABELS)
     with pytest.raises(SettingsError, match="y is missing"):

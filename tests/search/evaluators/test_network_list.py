@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,6 +204,18 @@ def test_the_cheapest_network_of_a_table_is_found() -> None:
         assert parameters[chosen].tolist() == sorted(parameters.tolist())[:5]
         assert result.regret is not None
         assert result.regret.tolist() == [0.0] * 5
+
+
+@pytest.mark.parametrize("networks", [GRAPHS, "onnx_files"])
+def test_candidates_that_are_no_dataset_are_refused(networks: Any) -> None:
+    with pytest.raises(SettingsError, match=r"NetworkTable or a NetworkDataset, got (list|str); "):
+        Search(networks=networks)
+
+
+def test_a_listed_network_is_built_by_the_user() -> None:
+    (candidate,) = Search(networks=TABLE).ask()
+    with pytest.raises(SettingsError, match=r"'net \d+' is a network of a list.* your own code"):
+        candidate.build()
 
 
 def test_a_table_without_a_label_is_refused() -> None:
