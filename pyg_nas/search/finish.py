@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,7 @@ class Finish:
         self.is_done = self._check_out()
         if not self.is_done:
             check_output_folder(self.folder)  # its journal gets the runs
-            self.task = _read_task(self.folder, trained.task_sha256, task, metric)
+            self.task = _read_task(self.folder, trained, task, metric)
 
     def _check_out(self) -> bool:
         """Whether the result exists already."""
@@ -324,18 +324,19 @@ def _best(search: StoredSearch) -> list[Query]:
 
 
 def _read_task(
-    folder: Path, fingerprint: str, name: str | os.PathLike[str] | None, metric: str | None
+    folder: Path, trained: TaskRuns, images: str | os.PathLike[str] | None, metric: str | None
 ) -> Task:
     if not (folder / TASK).exists():
         raise SettingsError(
             f"{folder}: {TASK}, which names the images, is missing; run the command of the search "
             f"again to write it"
         )
-    task = read_task(folder / TASK, name, metric)
-    if task.fingerprint != fingerprint:
+    # Moved images may be in a folder of another name.
+    task = replace(read_task(folder / TASK, images, metric), name=trained.task)
+    if task.fingerprint != trained.task_sha256:
         raise SettingsError(
-            f"{folder}: the images, the name or the settings of task {task.name!r} have changed "
-            f"since the search"
+            f"{folder}: the images or the settings of task {task.name!r} have changed since the "
+            f"search"
         )
     return task
 

@@ -68,7 +68,7 @@ def test_a_model_is_compared_on_cells_that_it_was_not_trained_on(small_table: Ta
     found = compared_rows(own, hashes, small_table)
     assert (sorted({*found.rows, *trained}), found.left_out) == (list(range(300)), 50)
     assert found.labels.tolist() == small_table.label()[found.rows].tolist()
-    with pytest.raises(SettingsError, match="no measured cell .* not trained on; train on a part"):
+    with pytest.raises(SettingsError, match=r"no measured cell .* not trained on; train on a part"):
         compared_rows(own, hashes, small_table, "50")
     with pytest.raises(SettingsError, match=r"larger is better\) cannot be .* \(smaller is bet"):
         compared_rows(own, hashes, small_table, label=LabelPolicy("training_time"))

@@ -229,15 +229,16 @@ def test_without_a_cell_within_the_limit_nothing_is_trained(
 def test_moved_images_are_found_and_other_images_are_refused(
     searched: Path, copied: Path, tmp_path: Path
 ) -> None:
-    moved = tmp_path / "elsewhere" / "tiny.npz"
+    moved = tmp_path / "elsewhere" / "renamed.npz"
     moved.parent.mkdir()
     shutil.copy(searched / "tiny.npz", moved)
     source = json.loads((copied / TASK).read_text())
     assert source["task"] == str(searched / "tiny.npz")
     (copied / TASK).write_text(json.dumps({**source, "task": str(tmp_path / "gone.npz")}))
-    with pytest.raises(MeasureError, match=r"gone.npz"):
+    with pytest.raises(MeasureError, match=r"gone.npz any more; give their new place .*--images"):
         Finish(copied, tmp_path / "net")
-    assert len(Finish(copied, tmp_path / "net", moved).task.train) == 62
+    task = Finish(copied, tmp_path / "net", moved).task
+    assert (task.name, len(task.train)) == ("tiny", 62)
     arrays = dict(np.load(moved))
     arrays["images"][0] += 1
     np.savez(moved, **arrays)

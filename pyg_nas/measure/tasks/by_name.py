@@ -83,7 +83,8 @@ def _opened(
             f"{name!r} is a built-in task and also the folder {Path(name).resolve()}; "
             f"./{name} means the folder, the task needs another working directory"
         )
-    if image_size is not None and (is_built_in or not is_folder):
+    is_other = is_built_in or (not is_folder and Path(name).exists())
+    if image_size is not None and is_other:
         raise MeasureError(f"only the images of a folder can be resized; {name!s} is no folder")
     if is_built_in:
         generated = {"digits": digits_task, "textures": textures_task}
@@ -98,9 +99,10 @@ def _opened(
     if Path(name).suffix == ".npz":
         own = _changed(chosen_settings(None, None, stored), settings, metric)
         return npz_task(name, own, seed)
+    missing = "" if Path(name).exists() else ", which does not exist"
     raise MeasureError(
         f"a task must be 'digits', 'textures', 'cifar10', an .npz file or a folder of class "
-        f"folders, got {str(name)!r}"
+        f"folders, got {str(name)!r}{missing}"
     )
 
 

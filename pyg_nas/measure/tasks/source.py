@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from pyg_nas.errors import SettingsError, argument, quoted
+from pyg_nas.errors import MeasureError, SettingsError, argument, quoted
 from pyg_nas.io.files import write_json
 from pyg_nas.io.formats.json_reader import read_object
 from pyg_nas.io.user_code import absolute_reference
@@ -76,8 +76,14 @@ def read_task(
         raise SettingsError(
             f"{path}: the search has {_named(stored)}, got {_named(metric)}; {rule}"
         )
+    place = _path(source["task"]) if name is None else name
+    if name is None and place not in BUILT_IN and not Path(place).exists():
+        raise MeasureError(
+            f"{path}: the images are not at {place} any more; give their new place (`pyg-nas "
+            f"finish --images`)"
+        )
     return get_task(
-        _path(source["task"]) if name is None else name,
+        place,
         settings,
         source["image_size"],
         source["split_seed"],

@@ -49,11 +49,13 @@ class TaskRuns(NamedTuple):
     Args:
         budget: Epochs of a run.
         seeds: Runs of each cell.
-        task_sha256: Digest of the images and training settings.
+        task: Name of the task.
+        task_sha256: Digest of the images, the name and the training settings.
     """
 
     budget: int
     seeds: int
+    task: str
     task_sha256: str
 
 
@@ -282,7 +284,8 @@ class SearchSettings:
         """
         values: list[Any] = [self.evaluator.get(key) for key in TaskRuns._fields]
         runs = TaskRuns(*values)
-        for key, type_ in (("budget", int), ("seeds", int), ("task_sha256", str)):
+        types = (int, int, str, str)
+        for key, type_ in zip(TaskRuns._fields, types, strict=True):
             if type(getattr(runs, key)) is not type_:
                 raise SettingsError(
                     f"{self.folder}: its settings have no valid {key} of the task's runs"

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pyg_nas.errors import MeasureError, SettingsError
@@ -52,10 +53,20 @@ def test_a_missing_npz(tmp_path: Path):
         get_task(tmp_path / "gone.npz")
 
 
+@pytest.mark.parametrize("image_size", [None, 16])
+def test_a_missing_folder(image_size: int | None, tmp_path: Path):
+    gone = tmp_path / "gone"
+    with pytest.raises(MeasureError, match=f"got '{gone}', which does not exist"):
+        get_task(gone, image_size=image_size)
+
+
 def test_only_folders_are_resized(tmp_path: Path, monkeypatch):
     with pytest.raises(MeasureError, match="only the images of a folder"):
         get_task("digits", image_size=16)
     monkeypatch.chdir(tmp_path)
+    np.savez("arrays.npz", images=np.zeros((9, 4, 4)), labels=np.zeros(9, int))
+    with pytest.raises(MeasureError, match="only the images of a folder"):
+        get_task("arrays.npz", image_size=16)
     (tmp_path / "digits").mkdir()  # an empty folder is not the task
     with pytest.raises(MeasureError, match="only the images of a folder"):
         get_task("digits", image_size=16)
