@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 # Formats that Pillow decodes itself; PostScript, for one, would start another program.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
 _PHOTOS, _ORIENTATION = ("JPEG", "MPO", "TIFF", "WEBP"), 0x0112  # the tag of EXIF
-_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")
+
+_REMEDY = "save it with 8 or 16 bits a pixel"
 
 
 def common_form(
@@ -101,6 +103,7 @@ def read_pixels(file: Path, mode: str, size: tuple[int, int], fit: str) -> NDArr
     from PIL import Image, ImageOps
 
     with _opened(file) as picture:
+        _check_range(file, picture)
         eight_bits = _eight_bits(ImageOps.exif_transpose(picture))
         if eight_bits.size != size:
             bilinear = Image.Resampling.BILINEAR
@@ -111,6 +114,20 @@ def read_pixels(file: Path, mode: str, size: tuple[int, int], fit: str) -> NDArr
             else:
                 eight_bits = eight_bits.resize(size, bilinear)
         return np.asarray(eight_bits.convert(mode))
+
+
+def _check_range(file: Path, picture: Image.Image) -> None:
+    """Check that the pixels of an image of whole numbers are of 16 bits.
+
+    Raises:
+        MeasureError: If one is not.
+    """
+    if picture.mode == "I":
+        low, high = picture.getextrema()
+        if low < 0 or high > 0xFFFF:
+            raise MeasureError(
+                f"{file}: pixels must be 0 to 65,535, got {low:,} to {high:,}; {_REMEDY}"
+            )
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
@@ -143,6 +160,11 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we have a limit
         try:
             with Image.open(content, formats=_FORMATS) as picture:
+                if picture.mode == "F":  # Pillow would clip them, from 0 to 1 all to black
+                    raise MeasureError(
+                        f"{file}: its pixels are floating-point numbers, whose range is not known; "
+                        f"{_REMEDY}"
+                    )
                 yield picture
         except MeasureError:
             raise
@@ -175,6 +197,7 @@ def check_image(file: Path) -> tuple[tuple[int, int], bool]:
     with _opened(file) as picture:
         size, grey = _shown_size(picture), picture.mode in _GREY
         picture.load()
+        _check_range(file, picture)
     return size, grey
 
 

@@ -44,6 +44,8 @@ def load(path):
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(Image.open(path))
+    if image.mode == "F":
+        raise ValueError("pixels are floating-point numbers, 8 or 16 bits are needed")
     if image.mode.startswith("I"):  # 16 bits a pixel
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     image = image.convert("{mode}")

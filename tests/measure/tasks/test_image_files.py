@@ -9,6 +9,7 @@ import pytest
 
 from pyg_nas.errors import MeasureError
 from pyg_nas.measure import get_task
+from pyg_nas.measure.tasks.image_files import check_image, read_pixels
 from tests.measure.images import make_folder, settings_file
 
 
@@ -23,6 +24,23 @@ def test_16_bit_images_are_scaled_to_8(tmp_path: Path):
     small = settings_file(tmp_path)
     expected, found = get_task(plain, small), get_task(deep, small)
     np.testing.assert_array_equal(found.train.images, expected.train.images)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.full((8, 8), 0.5, np.float32), "its pixels are floating-point numbers, whose range"),
+        (np.full((8, 8), 70_000, np.int32), "pixels must be 0 to 65,535, got 70,000 to 70,000"),
+        (np.full((8, 8), -1, np.int32), "pixels must be 0 to 65,535, got -1 to -1"),
+    ],
+)
+def test_pixels_that_would_be_clipped_are_refused(pixels: np.ndarray, message: str, tmp_path: Path):
+    image_module = pytest.importorskip("PIL.Image")
+    file = tmp_path / "depth.tif"
+    image_module.fromarray(pixels).save(file)
+    for read in (check_image, lambda file: read_pixels(file, "L", (4, 4), "pad")):
+        with pytest.raises(MeasureError, match=rf"depth\.tif: {message}.*; save it with 8 or 16 "):
+            read(file)
 
 
 def test_images_of_different_sizes_are_refused_or_resized(tmp_path: Path):

@@ -110,6 +110,18 @@ def test_every_form_of_file_is_read_as_in_training(
     assert image_size(file) == ((20, 30) if form == "turned" else (30, 20))
 
 
+def test_a_file_of_floating_point_numbers_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_module = pytest.importorskip("PIL.Image")
+    image_module.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "depth.tif")
+    monkeypatch.setattr("torch.export.load", lambda _: SimpleNamespace(module=lambda: None))
+    namespace = {"__file__": str(tmp_path / "predict.py"), "__name__": "predict"}
+    exec(predict_script([], (1, 8, 8), "pixels", "pad"), namespace)
+    with pytest.raises(ValueError, match="8 or 16 bits are needed"):
+        namespace["load"](str(tmp_path / "depth.tif"))
+
+
 def test_a_reader_that_ends_first_causes_no_traceback(tmp_path: Path) -> None:
     """As in ``python predict.py images.pt | head -3``."""
     torch.save(torch.zeros(2, 1, 8, 8), tmp_path / "images.pt")
