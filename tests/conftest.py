@@ -22,16 +22,18 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PYG_NAS_CACHE"] = str(config.rootpath / ".pytest_cache" / "d" / "pyg_nas")
 
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
-REAL_TABLE = SHARED_DATA / "nasbench101_20k.hdf5"
+def shared_file(name: str) -> Path:
+    """Return a file of real measurements beside the repository; the test is skipped without it."""
+    path = Path(__file__).parents[2] / "shared" / "data" / name
+    if not path.exists():
+        pytest.skip(f"the real measurements ../shared/data/{name} are not here")
+    return path
 
 
 @pytest.fixture(scope="session")
 def real_table_path() -> Path:
     """The file of 20,001 real NAS-Bench-101 cells, where it lies beside the repository."""
-    if not REAL_TABLE.exists():
-        pytest.skip("the real sample ../shared/data/nasbench101_20k.hdf5 is not here")
-    return REAL_TABLE
+    return shared_file("nasbench101_20k.hdf5")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from pyg_nas.errors import SettingsError, TableError
 from pyg_nas.graphs import sample_cells
 from pyg_nas.nasbench.statistics import NotMeasuredError
 from pyg_nas.spaces.nasbench201 import NASBENCH201, official_texts
-from tests.conftest import SHARED_DATA
+from tests.conftest import shared_file
 
 TEXTS = official_texts()
 
@@ -249,10 +249,7 @@ def test_several_tables_by_data_set(table: Table, tmp_path: Path) -> None:
 
 
 def test_costs_are_the_published_ones(api: nats_bench.NATStopology) -> None:
-    path = SHARED_DATA / "nasbench201.hdf5"
-    if not path.exists():
-        pytest.skip("the real sample of NAS-Bench-201 is not here")
-    with h5py.File(path) as file:
+    with h5py.File(shared_file("nasbench201.hdf5")) as file:
         parameters = file["cost/params_cifar10"][:]
     for index in range(0, 15_625, 1_111):
         assert api.get_cost_info(index, "cifar10")["params"] * 1e6 == pytest.approx(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import h5py
 import numpy as np
-import pytest
 
 from pyg_nas.features import path_feature_names, path_features
 from pyg_nas.graphs import CellArray
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.spaces.nasbench201 import NASBENCH201
-from tests.conftest import SHARED_DATA
+from tests.conftest import shared_file
 
 NAMES = path_feature_names(NASBENCH201)
 ALL = "paths of skip_connect or nor_conv_1x1 or nor_conv_3x3 or avg_pool_3x3"
@@ -41,10 +40,7 @@ def test_in_a_made_up_table() -> None:
 
 
 def test_in_nasbench201() -> None:
-    path = SHARED_DATA / "nasbench201.hdf5"
-    if not path.exists():
-        pytest.skip("the measurements ../shared/data/nasbench201.hdf5 are not here")
-    with h5py.File(path) as file:
+    with h5py.File(shared_file("nasbench201.hdf5")) as file:
         accuracy = file["epochs200/cifar10/val_mean"][:] / 100
         operations = file["operations"][:]
     rows = np.flatnonzero(np.isfinite(accuracy))

@@ -14,7 +14,7 @@ from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import SpaceError, TableError
 from pyg_nas.graphs import SearchSpace
 from pyg_nas.spaces.nasbench201 import NASBENCH201, official_texts
-from tests.conftest import SHARED_DATA
+from tests.conftest import shared_file
 
 TEXTS = official_texts()
 
@@ -252,9 +252,7 @@ def test_a_stored_text_of_another_cell_is_found(tmp_path: Path) -> None:
 
 
 def test_the_published_table(tmp_path: Path) -> None:
-    source = SHARED_DATA / "nasbench201.hdf5"
-    if not source.exists():
-        pytest.skip("the real sample of NAS-Bench-201 is not here")
+    source = shared_file("nasbench201.hdf5")
     with h5py.File(source) as file:
         texts = file["arch_str"][:].astype(str)
         seeds = file["epochs200/cifar10/val_seed"][:]

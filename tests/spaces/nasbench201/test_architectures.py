@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import h5py
-import pytest
 
 from pyg_nas.spaces.nasbench201 import official_codes, official_texts
-from tests.conftest import SHARED_DATA
+from tests.conftest import shared_file
 
 
 def test_the_order_is_the_official_one() -> None:
@@ -21,8 +20,5 @@ def test_the_order_is_the_official_one() -> None:
 
 
 def test_the_order_is_that_of_the_published_files() -> None:
-    path = SHARED_DATA / "nasbench201.hdf5"
-    if not path.exists():
-        pytest.skip("the real sample of NAS-Bench-201 is not here")
-    with h5py.File(path) as file:
+    with h5py.File(shared_file("nasbench201.hdf5")) as file:
         assert list(official_texts()) == file["arch_str"][:].astype(str).tolist()

@@ -14,7 +14,7 @@ from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.nasbench201.network import NASBench201Network
 from pyg_nas.spaces.nasbench201.network_size import OFFICIAL_SIZE
 from pyg_nas.spaces.nasbench201.support import SUPPORT
-from tests.conftest import SHARED_DATA
+from tests.conftest import shared_file
 
 ARCHITECTURES = ([3, 3, 3, 3, 3, 3], [0, 0, 0, 1, 0, 0], [2, 4, 1, 3, 0, 2])
 SIZES = (
@@ -44,10 +44,7 @@ def test_sizes_are_those_of_the_built_network(
 
 
 def test_sizes_are_the_published_ones() -> None:
-    path = SHARED_DATA / "nasbench201.hdf5"
-    if not path.exists():
-        pytest.skip("the real sample of NAS-Bench-201 is not here")
-    with h5py.File(path) as file:
+    with h5py.File(shared_file("nasbench201.hdf5")) as file:
         operations = file["operations"][:]
         parameters, macs = file["cost/params_cifar10"][:], file["cost/macs_cifar10"][:]
     counted, counted_macs = SUPPORT.network.sizes(operations)

@@ -8,7 +8,7 @@ import pytest
 
 from pyg_nas.errors import CellError
 from pyg_nas.spaces.nasbench201.text_form import format_text, parse_text
-from tests.conftest import SHARED_DATA
+from tests.conftest import shared_file
 
 TEXT = "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
 
@@ -20,10 +20,7 @@ def test_by_hand() -> None:
 
 
 def test_texts_are_the_published_ones() -> None:
-    path = SHARED_DATA / "nasbench201.hdf5"
-    if not path.exists():
-        pytest.skip("the real sample of NAS-Bench-201 is not here")
-    with h5py.File(path) as file:
+    with h5py.File(shared_file("nasbench201.hdf5")) as file:
         texts, operations = file["arch_str"][:].astype(str), file["operations"][:]
     assert np.array_equal([parse_text(text) for text in texts], operations)
 

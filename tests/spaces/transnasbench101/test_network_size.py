@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.spaces.transnasbench101.network import TransNASNetwork
 from pyg_nas.spaces.transnasbench101.support import SUPPORT
-from tests.conftest import SHARED_DATA
+from tests.conftest import shared_file
 
 SIZES = (
     NetworkSize(4, 1, 1, num_labels=3, image_size=(9, 14)),
@@ -36,10 +36,7 @@ def test_sizes_are_those_of_the_built_network(operations: list[int], size: Netwo
 
 
 def test_parameters_are_the_published_ones() -> None:
-    path = SHARED_DATA / "transnasbench101.hdf5"
-    if not path.exists():
-        pytest.skip("the real sample of TransNAS-Bench-101 is not here")
-    with h5py.File(path) as file:
+    with h5py.File(shared_file("transnasbench101.hdf5")) as file:
         operations = file["operations"][:]
         columns = file["naslib_zero_cost"].attrs["columns"].tolist()
         published = file["naslib_zero_cost"][:, columns.index("params")]

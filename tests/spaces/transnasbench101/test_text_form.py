@@ -8,7 +8,7 @@ import pytest
 
 from pyg_nas.errors import CellError
 from pyg_nas.spaces.transnasbench101.text_form import format_text, parse_text
-from tests.conftest import SHARED_DATA
+from tests.conftest import shared_file
 
 
 def test_by_hand() -> None:
@@ -17,10 +17,7 @@ def test_by_hand() -> None:
 
 
 def test_texts_are_the_published_ones() -> None:
-    path = SHARED_DATA / "transnasbench101.hdf5"
-    if not path.exists():
-        pytest.skip("the real sample of TransNAS-Bench-101 is not here")
-    with h5py.File(path) as file:
+    with h5py.File(shared_file("transnasbench101.hdf5")) as file:
         texts, operations = file["arch_str"][:].astype(str), file["operations"][:]
     assert np.array_equal([parse_text(text) for text in texts], operations)
     assert [format_text(row) for row in operations.tolist()] == texts.tolist()
