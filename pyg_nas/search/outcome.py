@@ -144,7 +144,8 @@ class Reference:
 
 
 def _number(name: str, value: Any, rule: str = "a finite number") -> float:
-    value = plain_scalar(value)
+    if getattr(value, "ndim", None) == 0:  # a scalar of NumPy, or the mean of a tensor
+        value = value.item()
     if type(value) not in (int, float) or not abs(value) < LARGEST_FIGURE:
         raise ValueError(f"{name} must be {rule}, got {quoted(value)}")
     return float(value)
