@@ -10,7 +10,7 @@ from pyg_nas.errors import NetworkError
 from pyg_nas.io.text import counted
 from pyg_nas.spaces.modules.functions import described, operand_settings
 from pyg_nas.spaces.modules.known_numbers import unknown_numbers
-from pyg_nas.spaces.modules.moved_bytes import bytes_of, bytes_read
+from pyg_nas.spaces.modules.moved_bytes import bytes_read
 from pyg_nas.spaces.modules.network_graph import NetworkGraph, Vertex
 from pyg_nas.spaces.modules.onnx_arguments import operator_arguments
 from pyg_nas.spaces.modules.onnx_constants import known_constants
@@ -24,7 +24,7 @@ from pyg_nas.spaces.modules.onnx_parameters import (
     left_out,
     weights_of,
 )
-from pyg_nas.spaces.modules.onnx_shapes import known_shape
+from pyg_nas.spaces.modules.onnx_tensors import KnownTensors
 from pyg_nas.spaces.modules.prune import kept_positions, selected
 from pyg_nas.spaces.modules.vocabulary import OPERATIONS, normalised
 
@@ -46,16 +46,15 @@ class OnnxVertices:
     """Makes vertices from the nodes of a model, which ONNX stores in topological order."""
 
     def __init__(self, model: ModelProto, stored: Collection[str], folder: Path) -> None:
-        from onnx import helper
-
         self.graph = model.graph
         self.vertices: list[Vertex] = []
         self.versions = {one.domain: one.version for one in model.opset_import}
         self.constants = known_constants(model.graph, folder)
-        self.makers: dict[str, tuple[int, ...]] = {"": ()}
+        self.tensors = KnownTensors(self.graph)
+        dense = (tensor.name for tensor in self.graph.initializer)
+        sparse = (tensor.values.name for tensor in self.graph.sparse_initializer)
+        self.makers: dict[str, tuple[int, ...]] = dict.fromkeys(("", *dense, *sparse), ())
         self.numbers: dict[str, int] = {}  # place of a tensor among several results
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self.types: dict[str, str] = {}
         # Numbers of each weight, and the parameters in it that no vertex has yet.
         self.sizes, self.parameters = weights_of(model, stored)
         self.folded = folded_normalisations(self.graph)
@@ -69,36 +68,14 @@ class OnnxVertices:
         self.uncounted: dict[int, str] = {}  # vertices whose MACs are not known, for messages
         self.shapeless: dict[int, str] = {}  # vertices with a result of unknown shape
         self.unknown: dict[int, str] = {}  # vertices of unknown operators with weights
-        self._add_constants()
-        for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
-            kind, shape = value.type.tensor_type.elem_type, known_shape(value)
-            if value.name not in self.shapes and kind and shape is not None:
-                self.shapes[value.name] = shape
-                self.types[value.name] = str(helper.tensor_dtype_to_np_dtype(kind))
         for value in self.graph.input:
             if value.name not in self.sizes and value.name not in self.makers:
                 self.makers[value.name] = (len(self.vertices),)
-                if value.name not in self.shapes:
+                if value.name not in self.tensors.shapes:
                     self.shapeless[len(self.vertices)] = f"the input {value.name!r}"
-                self.vertices.append(Vertex("input", value.name, (), *self._result(value.name)))
-
-    def _add_constants(self) -> None:
-        """Note shapes and types of constants."""
-        from onnx import helper
-
-        for sparse in self.graph.sparse_initializer:
-            name = sparse.values.name
-            self.shapes[name], self.makers[name] = tuple(sparse.dims), ()
-        for tensor in self.graph.initializer:
-            self.shapes[tensor.name] = tuple(tensor.dims)
-            self.types[tensor.name] = str(helper.tensor_dtype_to_np_dtype(tensor.data_type))
-            self.makers[tensor.name] = ()
-
-    def _result(self, name: str) -> tuple[tuple[int, ...], str]:
-        return self.shapes.get(name, ()), self.types.get(name, "float32")
-
-    def _bytes(self, name: str) -> int:
-        return bytes_of(*self._result(name)) if name in self.shapes else 0
+                self.vertices.append(
+                    Vertex("input", value.name, (), *self.tensors.shape_and_dtype(value.name))
+                )
 
     def add(self, node: NodeProto) -> None:
         """Make a vertex for a node, or connect its input directly if it is an identity."""
@@ -122,7 +99,7 @@ class OnnxVertices:
             self.makers[name] = position
             self.numbers[name] = number or first
         if node.op_type not in IDENTITIES:
-            if any(name and name not in self.shapes for name in node.output):
+            if any(name and name not in self.tensors.shapes for name in node.output):
                 self.shapeless[len(self.vertices)] = named(node)
             self.vertices.append(self._vertex(node, sources))
 
@@ -147,15 +124,15 @@ class OnnxVertices:
             operation = "linear"
         if node.op_type == "Gather" and node.input[0] in self.sizes and not attributes.get("axis"):
             operation = "embedding"
-        if operation not in OPERATIONS and any(len(self._result(name)[0]) > 1 for name in read):
+        if operation not in OPERATIONS and any(len(self.tensors.shape(name)) > 1 for name in read):
             self.unknown[len(self.vertices)] = named(node)
         kernel = tuple(attributes.get("kernel_shape", ()))
         if operation in ("conv", "conv_transpose") and not kernel:
-            kernel = self._result(node.input[1])[0][2:]
+            kernel = self.tensors.shape(node.input[1])[2:]
         written = 0
         if node.op_type not in VIEWS:
-            written = sum(self._bytes(name) for name in node.output if name)
-        result = self._result(node.output[0])
+            written = sum(self.tensors.bytes(name) for name in node.output if name)
+        result = self.tensors.shape_and_dtype(node.output[0])
         function, settings = self._settings(node, operation, attributes)
         parameters = sum(self.parameters.pop(name, 0) for name in read)
         if node.output[0] in self.folded and result[0]:  # without a shape it has no MACs either
@@ -174,7 +151,7 @@ class OnnxVertices:
             macs=self._macs(node, attributes),
             bytes_read=bytes_read(
                 operation,
-                [self._bytes(name) for name in dict.fromkeys(_read_by(node)) if name],
+                [self.tensors.bytes(name) for name in dict.fromkeys(_read_by(node)) if name],
                 written,
             ),
             bytes_written=written,
@@ -197,9 +174,9 @@ class OnnxVertices:
         if operation == "linear":  # the shapes of its weights say it
             found.pop("transB", None)
         if operation == "split":
-            found["parts"] = [self._result(name)[0] for name in node.output]
+            found["parts"] = [self.tensors.shape(name) for name in node.output]
         found["body"] = [inner.op_type for inner in inner_nodes(node)]
-        shapes = [self._result(name)[0] for name in (*node.input[:1], node.output[0])]
+        shapes = [self.tensors.shape(name) for name in (*node.input[:1], node.output[0])]
         return described(
             operation if by_weights else node.op_type,
             operation,
@@ -214,25 +191,25 @@ class OnnxVertices:
             number = self.numbers.get(name, 0)
             return f"#{number}" if number else ""
         if name in self.sizes:
-            weights = f"parameter {self.shapes.get(name, ())}"
+            weights = f"parameter {self.tensors.shape(name)}"
             return "" if operation in _WITH_WEIGHTS else weights
-        return self.constants.get(name, unknown_numbers(self.shapes.get(name, ())))
+        return self.constants.get(name, unknown_numbers(self.tensors.shape(name)))
 
     def _macs(self, node: NodeProto, attributes: dict[str, Any]) -> int:
         if node.op_type not in COUNTED:
             return 0
         used = node.input[COUNTED[node.op_type]]
         names = [name for name in (*used, node.output[0]) if name]
-        unknown = next((name for name in names if name not in self.shapes), None)
+        unknown = next((name for name in names if name not in self.tensors.shapes), None)
         if unknown is not None:  # an error, unless the vertex is removed
             self.uncounted[len(self.vertices)] = (
                 f"{named(node)}: its multiply-accumulates are not known, because the shape of "
                 f"{unknown!r} is not; export the network with fixed sizes"
             )
             return 0
-        shapes = [self._result(name)[0] for name in node.input]
+        shapes = [self.tensors.shape(name) for name in node.input]
         return multiply_accumulates(
-            node.op_type, shapes, self._result(node.output[0])[0], attributes
+            node.op_type, shapes, self.tensors.shape(node.output[0]), attributes
         )
 
     def finish(self, name: str) -> tuple[NetworkGraph, list[str]]:
@@ -252,7 +229,7 @@ class OnnxVertices:
         marks = [str(self._marked(one, "")) for one in outputs]
         self.vertices.append(
             Vertex(
-                *("output", "output", sources, *self._result(outputs[0])),
+                *("output", "output", sources, *self.tensors.shape_and_dtype(outputs[0])),
                 settings=" ".join(operand_settings(marks)),
             )
         )
