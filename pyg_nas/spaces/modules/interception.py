@@ -8,7 +8,7 @@ in another way, such as by TorchScript, are recorded at PyTorch's dispatcher.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -43,16 +43,12 @@ def intercepted(module: nn.Module, recorder: CallRecorder) -> Iterator[None]:
     def leave(*_: Any) -> None:
         recorder.path.pop()
 
-    hooks = []
-    for part in unscripted(module):
-        hooks.append(part.register_forward_pre_hook(enter))
-        hooks.append(part.register_forward_hook(leave))
-    try:
+    with ExitStack() as hooks:
+        for part in unscripted(module):
+            hooks.enter_context(part.register_forward_pre_hook(enter))
+            hooks.enter_context(part.register_forward_hook(leave))
         with _Dispatched(recorder), _Called(recorder):
             yield
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 class _Called(TorchFunctionMode):
