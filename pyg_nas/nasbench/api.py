@@ -46,7 +46,7 @@ from pyg_nas.nasbench.statistics import (
     ReadOnlyList,
     ReadOnlyMetrics,
 )
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import METRICS, RUN_SHAPE
 from pyg_nas.spaces.nasbench101 import NASBENCH101, NASBENCH101_BUDGETS
 
 V = TypeVar("V")
@@ -252,9 +252,8 @@ def table_from_nasbench(api_object: Any) -> Table:
     official = present <= set(NASBENCH101_BUDGETS)
     budgets = NASBENCH101_BUDGETS if official else tuple(sorted(present))
     num_runs = max([len(runs) for h in hashes for runs in computed[h].values()] + [3])
-    metrics = np.full(
-        (len(hashes), len(budgets), num_runs, 2, len(METRICS)), np.nan, dtype=np.float32
-    )
+    shape = (len(hashes), len(budgets), num_runs, *RUN_SHAPE)
+    metrics = np.full(shape, np.nan, dtype=np.float32)
     cells = []
     parameters = np.empty(len(hashes), dtype=np.int32)
     for row, digest in enumerate(hashes):

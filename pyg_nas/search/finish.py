@@ -41,6 +41,7 @@ from pyg_nas.search.latency_limit import FINISH_LATENCY, Candidates, LatencyLimi
 from pyg_nas.search.search_folder.folder import JOURNAL, TASK
 from pyg_nas.search.search_folder.settings import TaskRuns
 from pyg_nas.search.search_folder.stored import StoredSearch
+from pyg_nas.spaces.measurements import END, METRICS
 from pyg_nas.version import __version__
 
 if TYPE_CHECKING:
@@ -187,7 +188,10 @@ class Finish:
                 executor,
                 on_progress=on_progress,
             )
-        validation, test = (table.metrics[:, 0, :, 1, i].astype(np.float64) for i in (2, 3))
+        validation, test = (
+            table.metrics[:, 0, :, END, METRICS.index(name)].astype(np.float64)
+            for name in ("validation_accuracy", "test_accuracy")
+        )
         parameters = cells.trainable_parameters(self.task.network_size)
         return Confirmation(cells, parameters, validation, test)
 

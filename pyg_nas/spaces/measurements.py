@@ -14,6 +14,9 @@ READINGS = ("halfway", "end")
 HALFWAY, END = range(len(READINGS))
 """Their positions."""
 
+RUN_SHAPE = len(READINGS), len(METRICS)
+"""Shape of the numbers of a run: the metrics of each reading."""
+
 
 def are_budgets(epochs: Sequence[int]) -> bool:
     """Return whether these are ascending positive numbers of epochs, one at least."""

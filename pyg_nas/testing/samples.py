@@ -7,6 +7,7 @@ import numpy as np
 from pyg_nas.data.tables.table import Table
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space
+from pyg_nas.spaces.measurements import RUN_SHAPE, TIME
 
 
 def small_cells(per_size: int = 20, seed: int = 3) -> CellArray:
@@ -40,9 +41,9 @@ def small_table(num_cells: int = 300, seed: int = 7) -> Table:
     whole = support.cells()
     cells = whole[rng.permutation(len(whole))[:num_cells]]
     size = np.log10(cells.trainable_parameters())
-    metrics = np.empty((num_cells, len(support.budgets), 3, 2, 4), dtype=np.float32)
+    metrics = np.empty((num_cells, len(support.budgets), 3, *RUN_SHAPE), dtype=np.float32)
     truth = 0.75 + 0.03 * (size - 5.5)[:, None, None, None, None]
     metrics[:] = np.clip(truth + rng.normal(0, 0.005, metrics.shape), 0.0, 1.0)
-    metrics[..., 0] = 100.0 * rng.uniform(1, 2, metrics.shape[:-1])
+    metrics[..., TIME] = 100.0 * rng.uniform(1, 2, metrics.shape[:-1])
     metrics[:, :, 2] = np.nan
     return Table(cells, metrics)

@@ -34,7 +34,7 @@ from pyg_nas.io.formats.json_lines import read_lines
 from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.limits import LARGEST_FLOAT32, MOST_OPERATION_NAMES, MOST_OPERATORS
 from pyg_nas.io.text import printable
-from pyg_nas.spaces.measurements import END, METRICS
+from pyg_nas.spaces.measurements import END, METRICS, RUN_SHAPE
 
 PLAIN = "plain"
 """The space of graphs that are no cells, in the place of a registered name."""
@@ -85,7 +85,7 @@ def read_graphs(path: str | os.PathLike[str], space: SearchSpace | str | None = 
     except SpaceError as error:
         raise TableError(f"{path}: {error}") from None
     cells = _cells(path, records, list(names), space)
-    metrics = np.full((len(records), 1, 1, 2, len(METRICS)), np.nan, dtype=np.float32)
+    metrics = np.full((len(records), 1, 1, *RUN_SHAPE), np.nan, dtype=np.float32)
     metrics[:, 0, 0, END, METRICS.index("validation_accuracy")] = [r.y for r in records]
     return Table(
         cells,

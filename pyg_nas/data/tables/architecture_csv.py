@@ -38,7 +38,7 @@ from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.formats.csv_rows import finite_number, read_csv, write_csv
 from pyg_nas.io.limits import LARGEST_FLOAT32, LARGEST_LABEL, MOST_TABLE_BYTES
 from pyg_nas.io.text import counted
-from pyg_nas.spaces.measurements import ACCURACIES, END, METRICS, READINGS, TIME
+from pyg_nas.spaces.measurements import ACCURACIES, END, METRICS, RUN_SHAPE, TIME
 
 ARCHITECTURE, EPOCHS, SEED = "arch", "epochs", "seed"
 _KEYS = (ARCHITECTURE, EPOCHS, SEED)
@@ -308,7 +308,7 @@ def _metrics(
 ) -> NDArray[np.float32]:
     """Return the final readings in a table's metrics, whose first axes are texts, epochs, seeds."""
     budgets, seeds = axes
-    shape = (len(rows.texts), len(budgets), len(seeds), len(READINGS), len(METRICS))
+    shape = (len(rows.texts), len(budgets), len(seeds), *RUN_SHAPE)
     if 4 * math.prod(shape) > MOST_TABLE_BYTES:
         raise TableError(
             f"{counted(shape[0], 'architecture')} with {counted(shape[1], 'budget')} and "

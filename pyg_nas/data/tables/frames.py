@@ -33,7 +33,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.registry import default_space, find_space
 from pyg_nas.graphs.search_space import SearchSpace
-from pyg_nas.spaces.measurements import END, METRICS, READINGS
+from pyg_nas.spaces.measurements import END, METRICS, READINGS, RUN_SHAPE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +133,7 @@ def read_frame(
         raise TableError(f"columns {listed(same)} of the data frame are of the same readings")
     budgets = sorted({budget for _, budget, _, _ in places}) or [1]
     runs = 1 + max((run for _, _, run, _ in places), default=0)
-    shape = (len(cells), len(budgets), runs, len(READINGS), len(METRICS))
+    shape = (len(cells), len(budgets), runs, *RUN_SHAPE)
     metrics = np.full(shape, np.nan, dtype=np.float32)
     targets = {}
     for name, place in measured.items():

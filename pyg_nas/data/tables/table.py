@@ -30,7 +30,7 @@ from pyg_nas.graphs.registry import default_space
 from pyg_nas.graphs.row_index import Samples, without_ellipsis
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted
-from pyg_nas.spaces.measurements import END, HALFWAY, METRICS, are_budgets
+from pyg_nas.spaces.measurements import END, HALFWAY, METRICS, RUN_SHAPE, are_budgets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,7 @@ class Table(Samples):
         if not are_budgets(self.budgets):
             raise TableError(f"budgets must be ascending positive epochs, got {self.budgets}")
         shape = self.metrics.shape
-        fits = len(shape) == 5 and shape[2] >= 1 and shape[3:] == (2, len(METRICS))
+        fits = len(shape) == 5 and shape[2] >= 1 and shape[3:] == RUN_SHAPE
         if not fits or shape[:2] != (len(cells), len(self.budgets)):
             raise TableError(
                 f"metrics must be [{len(cells)} cells, {len(self.budgets)} budgets, runs, 2, "

@@ -46,7 +46,7 @@ from pyg_nas.measure.campaigns.job import Job, Reading, Run
 from pyg_nas.measure.campaigns.journal_file import JournalFile, parse_value
 from pyg_nas.measure.campaigns.owner import Owner
 from pyg_nas.measure.tasks.objective import Objective
-from pyg_nas.spaces.measurements import ACCURACIES, METRICS
+from pyg_nas.spaces.measurements import ACCURACIES, METRICS, RUN_SHAPE
 
 if TYPE_CHECKING:
     from pyg_nas.measure.tasks.task import Task
@@ -336,13 +336,14 @@ class Journal:
         budgets = sorted({row[1] for row in rows}) if budgets is None else list(budgets)
         seeds = sorted({row[2] for row in rows}) if seeds is None else list(seeds)
         place = {digest: i for i, digest in enumerate(hashes)}
-        metrics = np.full((len(cells), len(budgets), len(seeds), 2, 4), np.nan, dtype=np.float32)
+        shape = (len(cells), len(budgets), len(seeds), *RUN_SHAPE)
+        metrics = np.full(shape, np.nan, dtype=np.float32)
+        names = (f"{clock}_seconds", *METRICS[ACCURACIES])
         for digest, budget, seed, *points in rows:
             if budget in budgets and seed in seeds:
                 runs = metrics[place[digest], budgets.index(budget), seeds.index(seed)]
                 for point, text in enumerate(points):
                     reading = self._reading(text)
-                    names = (f"{clock}_seconds", *METRICS[ACCURACIES])
                     runs[point] = [getattr(reading, name) for name in names]
         described = {**self.about, **self._score, "seeds": seeds, "clock": clock, **(about or {})}
         parameters = None

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.errors import RecordError
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import METRICS, RUN_SHAPE
 
 NUM_EVALUATIONS = 3
 """Evaluations of a run: at the start, halfway and at the end of training."""
@@ -145,7 +145,7 @@ def decode_messages(
         Readings float64 ``[n, 2, 4]``, trainable parameters int64 ``[n]``, and the first invalid
         message, or None.
     """
-    readings = np.full((len(messages), 2, len(METRICS)), np.nan)
+    readings = np.full((len(messages), *RUN_SHAPE), np.nan)
     parameters = np.zeros(len(messages), dtype=np.int64)
     lengths = np.fromiter(map(len, messages), dtype=np.int64, count=len(messages))
     slow: list[int] = []

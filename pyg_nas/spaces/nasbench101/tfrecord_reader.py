@@ -31,7 +31,7 @@ from pyg_nas.graphs.ragged import RaggedGraphs
 from pyg_nas.io.formats.json_reader import parse_json
 from pyg_nas.io.limits import LARGEST_FLOAT32
 from pyg_nas.io.regular_files import check_regular
-from pyg_nas.spaces.measurements import METRICS
+from pyg_nas.spaces.measurements import HALFWAY, METRICS, RUN_SHAPE, TIME
 from pyg_nas.spaces.nasbench101.run_message import decode_messages
 from pyg_nas.spaces.nasbench101.space import NASBENCH101, NASBENCH101_BUDGETS, NUM_NASBENCH101_CELLS
 from pyg_nas.spaces.nasbench101.tfrecord_framing import payloads, record_ranges
@@ -227,9 +227,8 @@ class _Collector:
         self.parameters = np.empty(capacity, dtype=np.int64)
         self.budgets = list(NASBENCH101_BUDGETS)
         self.found: set[int] = set()
-        self.metrics = np.empty(
-            (capacity, len(self.budgets), NUM_RUNS, 2, len(METRICS)), dtype=np.float32
-        )
+        shape = (capacity, len(self.budgets), NUM_RUNS, *RUN_SHAPE)
+        self.metrics = np.empty(shape, dtype=np.float32)
         self.counts = np.zeros((capacity, len(self.budgets)), dtype=np.int8)
         self.row_of: dict[bytes, int] = {}
 
@@ -389,9 +388,10 @@ def first_bad_reading(metrics: NDArray[np.float64]) -> tuple[int, str] | None:
         return None
     i, point, metric = (int(k) for k in np.argwhere(bad)[0])
     value = metrics[i, point, metric]
-    rule = "seconds >= 0" if metric == 0 else "a fraction from 0 to 1"
+    rule = "seconds >= 0" if metric == TIME else "a fraction from 0 to 1"
     if np.isnan(value):
-        return i, f"{METRICS[metric]} {('halfway', 'at the end')[point]} is missing or NaN"
+        moment = "halfway" if point == HALFWAY else "at the end"
+        return i, f"{METRICS[metric]} {moment} is missing or NaN"
     return i, f"{METRICS[metric]} must be {rule}, got {value}"
 
 
