@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 _VERSION = 1
 LEASE_SECONDS = 120.0
 _RENEW_SECONDS = 20.0
+_END_CLAIM = "DELETE FROM claim WHERE hash = ? AND budget = ? AND seed = ? AND token = ?"
 
 
 class Journal:
@@ -237,10 +238,7 @@ class Journal:
         with self._file.transaction() as connection:
             for run in runs:
                 key = (cell.hash, run.budget, run.seed)
-                ended = connection.execute(
-                    "DELETE FROM claim WHERE hash = ? AND budget = ? AND seed = ? AND token = ?",
-                    (*key, self._owner.token),
-                )
+                ended = connection.execute(_END_CLAIM, (*key, self._owner.token))
                 recorded += ended.rowcount
                 if ended.rowcount:
                     points = (json.dumps(asdict(point)) for point in (run.halfway, run.end))
@@ -252,10 +250,8 @@ class Journal:
     def release(self, job: Job) -> None:
         """Give back the claims of a job that will not be finished."""
         with self._file.transaction() as connection:
-            connection.executemany(
-                "DELETE FROM claim WHERE hash = ? AND budget = ? AND seed = ? AND token = ?",
-                [(job.cell.hash, job.budget, seed, self._owner.token) for seed in job.seeds],
-            )
+            keys = [(job.cell.hash, job.budget, seed, self._owner.token) for seed in job.seeds]
+            connection.executemany(_END_CLAIM, keys)
 
     def finished(self, hashes: Iterable[str] | None = None) -> set[tuple[str, int, int]]:
         """Return (module hash, budget, seed) of every finished run, or of those of some cells."""
