@@ -114,6 +114,7 @@ _RENAMED = {
     "self": "input",
     "data": "input",
     "data_0": "inputs",
+    "Inputs": "inputs",
     "tensors": "inputs",
     "X": "input",
     "A": "input",

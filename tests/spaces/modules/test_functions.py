@@ -440,6 +440,7 @@ FORMS: list[Any] = [
     lambda x: functional.interpolate(x, scale_factor=1.5)[:, :, 1:5, 0],
     lambda x: functional.interpolate(x, scale_factor=1.3)[:, :, 1:5, 0],
     lambda x: x.reshape(1, 4, 64).reshape(1, 16, 16).softmax(-1),
+    lambda x: torch.einsum("abij,abkj->abik", x, x.tanh()),
 ]
 
 
