@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+T = TypeVar("T", bound="GraphTable")
 
 
 class Samples(ABC):
@@ -34,6 +36,37 @@ class Samples(ABC):
         for row in range(len(self)):  # one by one: NumPy would join a list of arrays
             graphs[row, 0] = self[row]
         return graphs
+
+
+class GraphTable(Samples):
+    """Graphs with numbers, whose rows are selected together.
+
+    Attributes:
+        cells: The graphs.
+    """
+
+    cells: Samples
+
+    @abstractmethod
+    def subset(self: T, rows: Any) -> T:
+        """Return the table of some rows (indices, a slice or a mask), in the order given."""
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
+        """Return the graphs as objects ``[N, 1]``, as :attr:`cells` does."""
+        return self.cells.__array__(dtype)
+
+    def __getitem__(self: T, rows: Any) -> T:
+        """Return :meth:`subset` of ``rows``, so that scikit-learn can select folds of a table.
+
+        Raises:
+            TypeError: If ``rows`` is a single number: ``table.cells[i]`` is a graph.
+        """
+        if isinstance(rows, (int, np.integer)):
+            raise TypeError(f"a table is indexed by rows, [{rows}] or a slice, got {rows!r}")
+        return self.subset(without_ellipsis(rows))
 
 
 def without_ellipsis(index: Any) -> Any:

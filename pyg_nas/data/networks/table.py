@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.targets import checked_targets
 from pyg_nas.errors import SettingsError, TableError, listed, quoted
-from pyg_nas.graphs.row_index import Samples, row_numbers, without_ellipsis
+from pyg_nas.graphs.row_index import GraphTable, row_numbers
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.formats.csv_rows import write_csv
 from pyg_nas.io.formats.hdf5 import (
@@ -74,7 +74,7 @@ _FIRST_LABELS = ("accuracy", "validation_accuracy", "latency")
 _OWN = ("parameters", "macs")
 
 
-class NetworkTable(Samples):
+class NetworkTable(GraphTable):
     """``N`` whole networks with measured numbers, such as latencies or accuracies.
 
     Args:
@@ -103,6 +103,7 @@ class NetworkTable(Samples):
         about: Mapping[str, Any] | None = None,
     ) -> None:
         self.networks = networks
+        self.cells: NetworkArray = networks  # for code that takes tables of cells too
         # A file's name may have bytes that are no text; tables are written as text.
         self.names = tuple(name.encode("utf-8", "backslashreplace").decode() for name in names)
         self.about = dict(about or {})
@@ -110,11 +111,6 @@ class NetworkTable(Samples):
         if len(self.names) != len(networks):
             raise TableError(f"names must be [{len(networks)}], got [{len(self.names)}]")
         self.targets = checked_targets(targets, len(networks), _OWN)
-
-    @property
-    def cells(self) -> NetworkArray:
-        """The networks, for code that takes tables of cells too."""
-        return self.networks
 
     @property
     def hashes(self) -> NDArray[np.bytes_]:
@@ -159,9 +155,6 @@ class NetworkTable(Samples):
                 f"splits above a percentage need accuracies, {policy.metric!r} is a cost"
             )
         return self.label(gain)
-
-    def __len__(self) -> int:
-        return len(self.networks)
 
     def __repr__(self) -> str:
         targets = ", ".join(self.targets) or "none"
@@ -232,20 +225,6 @@ class NetworkTable(Samples):
                 raise TableError(f"{path}: not a table of networks: {error}") from None
         table.source = str(path)
         return table
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
-        """Return the networks as objects ``[N, 1]``, as :class:`.NetworkArray` does."""
-        return self.networks.__array__(dtype)
-
-    def __getitem__(self, rows: Any) -> NetworkTable:
-        """Return :meth:`subset` of ``rows``, so that scikit-learn can select folds of a table.
-
-        Raises:
-            TypeError: If ``rows`` is a single number.
-        """
-        if isinstance(rows, (int, np.integer)):
-            raise TypeError(f"a table is indexed by rows, [{rows}] or a slice, got {rows!r}")
-        return self.subset(without_ellipsis(rows))
 
     def subset(self, rows: NDArray[Any] | slice | Sequence[int]) -> NetworkTable:
         """Return the table of some rows (indices, a slice or a mask), in the order given."""

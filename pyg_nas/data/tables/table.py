@@ -27,7 +27,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.registry import default_space
-from pyg_nas.graphs.row_index import Samples, without_ellipsis
+from pyg_nas.graphs.row_index import GraphTable
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted
 from pyg_nas.spaces.measurements import END, HALFWAY, METRICS, RUN_SHAPE, are_budgets
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Table(Samples):
+class Table(GraphTable):
     """Measured results of ``N`` different cells, or of ``N`` architectures in text form.
 
     In some spaces several architectures are drawings of one cell. With ``texts`` each of them has
@@ -75,7 +75,7 @@ class Table(Samples):
         targets: Mapping[str, ArrayLike] | None = None,
         texts: Sequence[str] | None = None,
     ) -> None:
-        self.cells = cells
+        self.cells: CellArray = cells
         self.metrics = np.asarray(metrics, dtype=np.float32)
         if budgets is None:
             budgets = cells.space.support.budgets or default_space().support.budgets
@@ -161,23 +161,6 @@ class Table(Samples):
         """Fraction of cells and runs that are measured, ``[B, (halfway, end), METRICS]``."""
         means = self.measured.sum(axis=(0, 2)) / max(1, len(self) * self.num_runs)
         return np.asarray(means, dtype=np.float64)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.object_]:
-        """Return the cells as objects ``[N, 1]``, as :class:`CellArray` does."""
-        return self.cells.__array__(dtype)
-
-    def __len__(self) -> int:
-        return len(self.cells)
-
-    def __getitem__(self, rows: Any) -> Table:
-        """Return :meth:`subset` of ``rows``, so that scikit-learn can select folds of a table.
-
-        Raises:
-            TypeError: If ``rows`` is a single number: ``table.cells[i]`` is a cell.
-        """
-        if isinstance(rows, (int, np.integer)):
-            raise TypeError(f"a table is indexed by rows, [{rows}] or a slice, got {rows!r}")
-        return self.subset(without_ellipsis(rows))
 
     def _repr_html_(self) -> str:
         from pyg_nas.visualization.notebook import MOST_ROWS, rows_html
