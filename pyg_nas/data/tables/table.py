@@ -27,7 +27,7 @@ from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
 from pyg_nas.graphs.registry import default_space
-from pyg_nas.graphs.row_index import GraphTable
+from pyg_nas.graphs.row_index import GraphTable, row_numbers
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.text import counted
 from pyg_nas.spaces.measurements import END, HALFWAY, METRICS, RUN_SHAPE, are_budgets
@@ -312,9 +312,7 @@ class Table(GraphTable):
 
     def subset(self, rows: NDArray[Any] | slice | Sequence[int]) -> Table:
         """Return the table of some rows (indices, a slice or a mask), in the order given."""
-        index: Any = rows if isinstance(rows, slice) else np.asarray(rows)
-        if isinstance(index, np.ndarray) and index.size == 0:
-            index = index.astype(np.int64)
+        index = rows if isinstance(rows, slice) else row_numbers(rows, len(self))
         return Table(
             self.cells[index],
             self.metrics[index],
