@@ -80,7 +80,7 @@ def predict_script(
         names = {"channels": channels, "height": height, "width": width}
         mode = "L" if channels == 1 else "RGB"
         load = _LOAD.format(mode=mode, resized=_RESIZED[fit].format(**names), **names)
-    read = "torch.load(path)"
+    read = "torch.load(path, weights_only=True)"
     result = "[CLASSES[label] for label in network(images.float()).argmax(1).tolist()]"
     return _SCRIPT.format(
         title="Classes of" if classes else "Numbers for",
