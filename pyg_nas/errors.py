@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 class PygNasError(Exception):
     """Base of all errors whose cause is the input, not the program."""
@@ -113,6 +116,11 @@ def first_repeated(values: Iterable[Any]) -> tuple[Any, int, int] | None:
             return value, places[value], place
         places[value] = place
     return None
+
+
+def first_true(mask: NDArray[np.bool_]) -> int | None:
+    """Return the position of the first True of ``mask`` ``[N]``, or None."""
+    return int(mask.argmax()) if mask.any() else None
 
 
 def first_difference(name: str, before: Any, asked: Any) -> tuple[str, Any, Any]:

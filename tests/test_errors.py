@@ -37,6 +37,12 @@ def test_lists_of_names_are_cut() -> None:
     assert errors.listed(["a" * 10**6]) == "a" * 197 + "..."
 
 
+def test_the_first_true_value() -> None:
+    assert errors.first_true(np.array([False, True, True])) == 1
+    assert errors.first_true(np.array([False])) is None
+    assert errors.first_true(np.array([], dtype=bool)) is None
+
+
 def test_the_first_repeated_value_and_its_places() -> None:
     assert errors.first_repeated("abcbc") == ("b", 1, 3)
     assert errors.first_repeated([]) is None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.compute.jit import compiled_loaded
-from pyg_nas.errors import CellError
+from pyg_nas.errors import CellError, first_true
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_network import CellNetwork, NetworkSize
 from pyg_nas.graphs.ragged import Ids, Ints, RaggedGraphs, depths
@@ -298,7 +298,7 @@ class CellArray(Samples, Sequence[Cell]):
                 return self.space.support.first_invalid(self)
         found: tuple[int, str] | None = None
         for rule, broken in self._broken_rules():
-            index = int(np.argmax(broken)) if broken.any() else None
+            index = first_true(broken)
             if index is not None and (found is None or index < found[0]):
                 found = (index, rule)
         return self.space.support.first_invalid(self) if found is None else found

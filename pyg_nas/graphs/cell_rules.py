@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import CellError, quoted
+from pyg_nas.errors import CellError, first_true, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 
 
@@ -25,14 +25,13 @@ def edge_index(edges: Any, num_vertices: int) -> NDArray[np.int64]:
         for edge in listed_edges:
             check_edge(edge, num_vertices)
         pairs = np.array(listed_edges, dtype=np.int64).reshape(-1, 2)
-    outside = np.flatnonzero(((pairs < 0) | (pairs >= num_vertices)).any(axis=1))
-    if len(outside):
-        check_edge(pairs[outside[0]].tolist(), num_vertices)
+    outside = first_true(np.any((pairs < 0) | (pairs >= num_vertices), axis=1))
+    if outside is not None:
+        check_edge(pairs[outside].tolist(), num_vertices)
     codes = pairs[:, 0] * max(1, num_vertices) + pairs[:, 1]
     order = np.argsort(codes, kind="stable")
-    twice = np.flatnonzero(np.diff(codes[order]) == 0)
-    if len(twice):
-        raise CellError(f"edge {pairs[order[twice[0]]].tolist()} appears twice")
+    if (twice := first_true(np.diff(codes[order]) == 0)) is not None:
+        raise CellError(f"edge {pairs[order[twice]].tolist()} appears twice")
     return np.ascontiguousarray(pairs[order].T)
 
 
@@ -97,9 +96,8 @@ def check_order(edges: NDArray[np.int64]) -> None:
     Raises:
         CellError: If one does not.
     """
-    backward = np.flatnonzero(edges[0] >= edges[1])
-    if len(backward):
-        u, v = edges[:, backward[0]].tolist()
+    if (backward := first_true(edges[0] >= edges[1])) is not None:
+        u, v = edges[:, backward].tolist()
         raise CellError(
             f"adjacency must be upper triangular (edges run to later vertices), got the edge "
             f"({u}, {v})"
@@ -121,9 +119,8 @@ def check_terminals(ids: NDArray[Any], space: SearchSpace) -> None:
             f"the first operation must be {input_name!r} and the last {output_name!r}, "
             f"got {first!r} and {last!r}"
         )
-    inner = np.flatnonzero(ids[1:-1] < 0)
-    if len(inner):
-        vertex = int(inner[0]) + 1
+    if (inner := first_true(ids[1:-1] < 0)) is not None:
+        vertex = inner + 1
         raise CellError(
             f"vertex {vertex} is {space.decode(ids[[vertex]])[0]!r}, which only the first or "
             f"last vertex may be"

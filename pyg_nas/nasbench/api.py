@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import CellError, TableError
+from pyg_nas.errors import CellError, TableError, first_true
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import cache_folder
@@ -278,10 +278,9 @@ def table_from_nasbench(api_object: Any) -> Table:
         {"source": "nasbench.api"},
         trainable_parameters=parameters,
     )
-    wrong = np.flatnonzero(table.hashes != np.array(hashes, dtype="S32"))
-    if len(wrong):
-        row = int(wrong[0])
-        raise TableError(f"cell {hashes[row]}: its graph has the hash {table.hashes[row].decode()}")
+    if (wrong := first_true(table.hashes != np.array(hashes, dtype="S32"))) is not None:
+        found = table.hashes[wrong].decode()
+        raise TableError(f"cell {hashes[wrong]}: its graph has the hash {found}")
     return table
 
 

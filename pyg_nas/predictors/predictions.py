@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import ModelError
+from pyg_nas.errors import ModelError, first_true
 from pyg_nas.io.limits import LARGEST_LABEL
 from pyg_nas.io.user_code import user_call
 from pyg_nas.predictors.validation import floats
@@ -42,13 +42,9 @@ def checked_predictions(
     rule = f"{predictor} must predict one finite {what} for each of {count:,} architectures"
     if figures.shape != (count,):
         raise ModelError(f"{rule}, got an array of shape {list(figures.shape)}")
-    wrong = np.flatnonzero(~np.isfinite(figures))
-    if len(wrong):
-        row = int(wrong[0])
+    if (row := first_true(~np.isfinite(figures))) is not None:
         raise ModelError(f"{rule}, got {figures[row]} for {named(row)}")
-    large = np.flatnonzero(np.abs(figures) > LARGEST_LABEL)
-    if len(large):
-        row = int(large[0])
+    if (row := first_true(np.abs(figures) > LARGEST_LABEL)) is not None:
         raise ModelError(
             f"{predictor} must predict a {what} from {-LARGEST_LABEL:g} to {LARGEST_LABEL:g}, got "
             f"{figures[row]:g} for {named(row)}"
@@ -81,9 +77,7 @@ def checked_mean_and_std(
         )
     mean = checked_predictions(values[0], count, named, predictor, "mean")
     std = checked_predictions(values[1], count, named, predictor, "standard deviation")
-    negative = np.flatnonzero(std < 0)
-    if len(negative):
-        row = int(negative[0])
+    if (row := first_true(std < 0)) is not None:
         raise ModelError(
             f"{predictor} must predict standard deviations of at least 0, got {std[row]} for "
             f"{named(row)}"

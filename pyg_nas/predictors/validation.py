@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyg_nas.errors import DivergedError, ModelError, SettingsError, listed
+from pyg_nas.errors import DivergedError, ModelError, SettingsError, first_true, listed
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
@@ -121,16 +121,13 @@ def finite_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
     labels = numbers("y", y)
     if labels.shape != (total,) or total == 0:
         raise SettingsError(f"y must be [{total}] with at least one cell, got {list(labels.shape)}")
-    if not np.isfinite(labels).all():
+    if (row := first_true(~np.isfinite(labels))) is not None:
         raise SettingsError(
-            f"y must be finite, got {labels[~np.isfinite(labels)][0]} at "
-            f"{int(np.flatnonzero(~np.isfinite(labels))[0])}; leave out what is not measured"
+            f"y must be finite, got {labels[row]} at {row}; leave out what is not measured"
         )
-    large = np.abs(labels) > LARGEST_LABEL
-    if large.any():
+    if (row := first_true(np.abs(labels) > LARGEST_LABEL)) is not None:
         raise SettingsError(
-            f"y must be from {-LARGEST_LABEL:g} to {LARGEST_LABEL:g}, got {labels[large][0]:g} "
-            f"at {int(large.argmax())}"
+            f"y must be from {-LARGEST_LABEL:g} to {LARGEST_LABEL:g}, got {labels[row]:g} at {row}"
         )
     return labels
 
@@ -142,8 +139,7 @@ def positive_labels(y: ArrayLike, total: int) -> NDArray[np.float64]:
         SettingsError: As there, or if a label is not above 0.
     """
     labels = finite_labels(y, total)
-    if not (labels > 0).all():
-        row = int(np.flatnonzero(labels <= 0)[0])
+    if (row := first_true(labels <= 0)) is not None:
         raise SettingsError(
             f"labels must be above 0, as their logarithms are learned; label {row} is {labels[row]}"
         )
@@ -218,11 +214,9 @@ def checked_weights(sample_weight: ArrayLike | None, total: int) -> NDArray[np.f
         weights = np.full(total, weights)
     if weights.shape != (total,):
         raise SettingsError(f"sample_weight must be [{total}], got {list(weights.shape)}")
-    wrong = ~np.isfinite(weights) | (weights < 0)
-    if wrong.any():
+    if (row := first_true(~np.isfinite(weights) | (weights < 0))) is not None:
         raise SettingsError(
-            f"sample_weight must be finite numbers >= 0, got {weights[wrong][0]} at "
-            f"{int(np.flatnonzero(wrong)[0])}"
+            f"sample_weight must be finite numbers >= 0, got {weights[row]} at {row}"
         )
     if not weights.any():
         raise SettingsError("sample_weight must have a number above 0, all are zero")

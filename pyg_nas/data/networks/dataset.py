@@ -23,7 +23,7 @@ from pyg_nas.data.networks.sources import (
     built_networks,
     network_sources,
 )
-from pyg_nas.errors import NetworkError, TableError
+from pyg_nas.errors import NetworkError, TableError, first_true
 from pyg_nas.io.regular_files import file_digest
 from pyg_nas.spaces.modules.network_array import NetworkArray
 
@@ -260,7 +260,6 @@ def _checked_labels(labels: Labels | None, names: list[str]) -> NDArray[np.float
         raise TableError(
             f"labels must be one number per network, [{len(names)}], got {list(checked.shape)}"
         )
-    if np.isinf(checked).any():
-        row = int(np.flatnonzero(np.isinf(checked))[0])
+    if (row := first_true(np.isinf(checked))) is not None:
         raise TableError(f"labels must be numbers or NaN, got {checked[row]} for {names[row]}")
     return checked

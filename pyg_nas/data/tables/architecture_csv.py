@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from pyg_nas.data.protocols.direction import Direction, direction
 from pyg_nas.data.tables.table import Table
-from pyg_nas.errors import CellError, TableError, listed, quoted
+from pyg_nas.errors import CellError, TableError, first_true, listed, quoted
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.io.formats.csv_rows import finite_number, read_csv, write_csv
 from pyg_nas.io.limits import LARGEST_FLOAT32, LARGEST_LABEL, MOST_TABLE_BYTES
@@ -262,9 +262,7 @@ def _unit(path: Path, rows: _Rows, name: str, notes: list[str]) -> float:
     What is unusual in percent becomes a note.
     """
     values = rows.numbers[name]
-    outside = np.flatnonzero((values < 0) | (values > _PERCENT))
-    if len(outside):
-        row = outside[0]
+    if (row := first_true((values < 0) | (values > _PERCENT))) is not None:
         raise TableError(
             f"{path}: line {rows.lines[row]}: {name} must be 0 to 1 or 0 to 100, got "
             f"{values[row]:g}"
@@ -344,9 +342,8 @@ def _target(path: Path, rows: _Rows, name: str) -> NDArray[np.float64]:
     found, first, place = np.unique(
         rows.architectures[known], return_index=True, return_inverse=True
     )
-    conflicts = np.flatnonzero(values[known] != values[known[first]][place])
-    if len(conflicts):
-        row, other = known[conflicts[0]], known[first[place[conflicts[0]]]]
+    if (conflict := first_true(values[known] != values[known[first]][place])) is not None:
+        row, other = known[conflict], known[first[place[conflict]]]
         raise TableError(
             f"{path}: line {rows.lines[row]}: {name} of {rows.text(row)} is "
             f"{float(values[row])!r}, in line {rows.lines[other]} it is {float(values[other])!r}"

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_nas.data.protocols.labels import SCORE
-from pyg_nas.errors import CellError, SpaceError, TableError, first_repeated, listed, quoted
+from pyg_nas.errors import (
+    CellError,
+    SpaceError,
+    TableError,
+    first_repeated,
+    first_true,
+    listed,
+    quoted,
+)
 from pyg_nas.graphs.hashing import digest_text, repeated_hash
 from pyg_nas.spaces.measurements import ACCURACIES, TIME
 
@@ -54,9 +62,8 @@ def check_values(table: Table, name: str, parameters: NDArray[np.int32]) -> None
     _refuse(name, times < 0, "training time must be >= 0")
     if table.space.support.official_network is None:
         return
-    wrong = np.flatnonzero(table.trainable_parameters != parameters)
-    if len(wrong) and "network" not in table.about:
-        row = int(wrong[0])
+    row = first_true(table.trainable_parameters != parameters)
+    if row is not None and "network" not in table.about:
         raise TableError(
             f"{name}: cell {row} ({digest_text(table.hashes[row])}): trainable_parameters is "
             f"{table.trainable_parameters[row]}, its graph has {parameters[row]}"
@@ -110,9 +117,8 @@ def _sample(table: Table) -> NDArray[np.int64]:
 
 
 def _check_hashes(table: Table, name: str, rows: NDArray[np.int64]) -> None:
-    wrong = np.flatnonzero(table.cells[rows].hashes() != table.hashes[rows])
-    if len(wrong):
-        row = int(rows[wrong[0]])
+    if (wrong := first_true(table.cells[rows].hashes() != table.hashes[rows])) is not None:
+        row = int(rows[wrong])
         raise TableError(
             f"{name}: cell {row}: the stored hash {digest_text(table.hashes[row])} does not "
             f"match its graph, whose hash is {table.cells[row].hash}"

@@ -25,6 +25,7 @@ from pyg_nas.errors import (
     TableError,
     argument,
     first_repeated,
+    first_true,
     listed,
     needs_extra,
     quoted,
@@ -195,9 +196,10 @@ def _counts(frame: pd.DataFrame) -> NDArray[np.int32]:
     name = "trainable_parameters"
     counts: NDArray[np.float64] = np.nan_to_num(_numbers(frame, name), nan=-1.0)
     whole = (counts == np.floor(counts)) & (counts >= -1) & (counts <= np.iinfo(np.int32).max)
-    if not whole.all():
-        value = counts[int(np.flatnonzero(~whole)[0])]
-        raise TableError(f"column {name!r} must have whole numbers below 2**31, got {value:g}")
+    if (row := first_true(~whole)) is not None:
+        raise TableError(
+            f"column {name!r} must have whole numbers below 2**31, got {counts[row]:g}"
+        )
     return counts.astype(np.int32)
 
 

@@ -37,7 +37,7 @@ from pyg_nas.engine.shared_terms import (
     PreparedTerms,
     space_refinement,
 )
-from pyg_nas.errors import SettingsError, quoted
+from pyg_nas.errors import SettingsError, first_true, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.limits import MOST_MEMBERS
 from pyg_nas.nn.dense import DenseGCN, dense_cells
@@ -376,8 +376,8 @@ class GCNClassifier(ClassifierMixin, _GCNEstimator):  # type: ignore[misc]
         labels = np.asarray(y)
         if labels.shape != (len(cells),):
             raise SettingsError(f"y must be [{len(cells)}], got {list(labels.shape)}")
-        if labels.dtype.kind == "f" and np.isnan(labels).any():
-            raise SettingsError(f"y must be classes, got nan at {int(np.isnan(labels).argmax())}")
+        if labels.dtype.kind == "f" and (row := first_true(np.isnan(labels))) is not None:
+            raise SettingsError(f"y must be classes, got nan at {row}")
         rows, given = weighted_rows(sample_weight, len(cells))
         cells, labels = cells[rows], labels[rows]
         self.classes_ = np.unique(labels)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import CellError
+from pyg_nas.errors import CellError, first_true
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize, UniformWidth
@@ -171,8 +171,8 @@ class EdgeCellSupport(SpaceSupport):
             CellError: If a graph is not that of a representative.
         """
         codes = self._found_codes(cells)
-        if (codes < 0).any():
-            raise CellError(f"cell {int(codes.argmin())}: {self._rule}")
+        if (row := first_true(codes < 0)) is not None:
+            raise CellError(f"cell {row}: {self._rule}")
         return codes
 
     def _found_codes(self, cells: CellArray) -> NDArray[np.int64]:
@@ -194,8 +194,8 @@ class EdgeCellSupport(SpaceSupport):
 
     def first_invalid(self, cells: CellArray) -> tuple[int, str] | None:
         """Return the first row that is not the graph of a representative, or None."""
-        wrong = np.flatnonzero(self._found_codes(cells) < 0)
-        return (int(wrong[0]), self._rule) if len(wrong) else None
+        row = first_true(self._found_codes(cells) < 0)
+        return None if row is None else (row, self._rule)
 
     def to_text(self, cell: Cell) -> str:
         """Return the text form of a cell's representative."""

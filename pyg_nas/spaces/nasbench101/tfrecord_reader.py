@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_nas.errors import RecordError, SettingsError, SpaceError, quoted
+from pyg_nas.errors import RecordError, SettingsError, SpaceError, first_true, quoted
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.hashing import digest_text
 from pyg_nas.graphs.official_format import OfficialTable
@@ -186,18 +186,14 @@ def _verified(path: Path, end: int, found: _Parsed) -> _Batch:
     if invalid is not None:
         raise RecordError(f"{path}, byte {first[invalid[0]]}: {invalid[1]}")
     hashes, computed = np.array(found.hashes, dtype="S32"), cells.hashes()
-    mismatch = np.flatnonzero(hashes != computed)
-    if len(mismatch):
-        c = int(mismatch[0])
+    if (c := first_true(hashes != computed)) is not None:
         raise RecordError(
             f"{path}, byte {first[c]}: the module hash {found.hashes[c].decode()} is not that of "
             f"the graph, {computed[c].decode()}"
         )
     cell = np.array(found.cell, dtype=np.int64)
     parameters = parameters_of[found.first_record]
-    odd = np.flatnonzero(parameters_of != parameters[cell])
-    if len(odd):
-        record = odd[0]
+    if (record := first_true(parameters_of != parameters[cell])) is not None:
         raise _parameters_differ(
             path, found.offsets[record], found.hashes[cell[record]], parameters_of[record]
         )
@@ -245,9 +241,7 @@ class _Collector:
         position = np.empty(len(group), dtype=np.int64)
         position[order] = np.arange(len(group)) - np.repeat(starts, sizes)
         run = self.counts[row, budget] + position
-        extra = np.flatnonzero(run >= NUM_RUNS)
-        if len(extra):
-            i = int(extra[0])
+        if (i := first_true(run >= NUM_RUNS)) is not None:
             raise RecordError(
                 f"{self.path}, byte {batch.offsets[i]}: cell "
                 f"{digest_text(batch.hashes[batch.cell[i]])} has more than {NUM_RUNS} runs "
@@ -291,9 +285,7 @@ class _Collector:
         self.hashes[new] = batch.hashes[fresh]
         self.parameters[new] = batch.parameters[fresh]
         self.metrics[new] = np.nan
-        odd = np.flatnonzero(self.parameters[rows] != batch.parameters)
-        if len(odd):
-            c = int(odd[0])
+        if (c := first_true(self.parameters[rows] != batch.parameters)) is not None:
             record = int(np.argmax(batch.cell == c))
             raise _parameters_differ(
                 self.path, batch.offsets[record], batch.hashes[c], batch.parameters[c]
