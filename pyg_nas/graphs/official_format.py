@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_nas.io.regular_files import AnyPath
+
 if TYPE_CHECKING:
     from pyg_nas.graphs.cell_array import CellArray
 
-AnyPath = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
 
 

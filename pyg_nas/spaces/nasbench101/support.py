@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.cell_network import NetworkSize
-from pyg_nas.graphs.official_format import AnyPath, OfficialTable, Progress
+from pyg_nas.graphs.official_format import OfficialTable, Progress
 from pyg_nas.graphs.space_support import Array, ExtraFeatures
+from pyg_nas.io.regular_files import AnyPath
 from pyg_nas.io.remote_file import RemoteFile
 from pyg_nas.spaces.graph_text import GraphTextSupport
 from pyg_nas.spaces.nasbench101 import cells, features, network_size
