@@ -229,10 +229,10 @@ class CellArray(Samples, Sequence[Cell]):
     @property
     def operation_counts(self) -> Ints:
         """Number of vertices of each cell with each operation, ``[N, operations]``."""
-        kinds = len(self.space.operations)
+        total = len(self.space.operations)
         ids = self.ragged.operations.astype(np.int64)
-        flat = (self.ragged.vertex_graph * kinds + ids)[ids >= 0]
-        return np.bincount(flat, minlength=len(self) * kinds).reshape(len(self), kinds)
+        flat = (self.ragged.vertex_graph * total + ids)[ids >= 0]
+        return np.bincount(flat, minlength=len(self) * total).reshape(len(self), total)
 
     @cached_property
     def digest(self) -> bytes:

@@ -76,17 +76,17 @@ class EdgeCells:
             CellError: If the shape is another, or a number is not that of an operation.
         """
         numbers = np.asarray(operations)
-        kinds = len(self.operations)
+        total = len(self.operations)
         if numbers.ndim != 2 or numbers.shape[1] != len(EDGES) or numbers.dtype.kind not in "iu":
             raise CellError(f"operations must be whole numbers [N, 6], got {numbers.shape}")
-        wrong = (numbers < 0) | (numbers >= kinds)
+        wrong = (numbers < 0) | (numbers >= total)
         if wrong.any():
             row, edge = np.argwhere(wrong)[0]
             raise CellError(
                 f"architecture {row}: operation {numbers[row, edge]} on edge {EDGES[edge]} must be "
-                f"0 to {kinds - 1}"
+                f"0 to {total - 1}"
             )
-        weights = kinds ** np.arange(len(EDGES) - 1, -1, -1)
+        weights = total ** np.arange(len(EDGES) - 1, -1, -1)
         return np.asarray(numbers.astype(np.int64) @ weights)
 
     def unique_string(self, operations: Sequence[int], *, drop_zeros: bool = True) -> str:

@@ -102,24 +102,24 @@ class EdgeCellModule(CellLayer):
         stride: int = 1,
     ) -> None:
         super().__init__()
-        self.kinds = list(operations)
+        self.numbers = list(operations)
         self.stride = stride
         self.out_channels = out_channels
         self.operations = nn.ModuleList(
-            _operation(kind, in_channels, out_channels, members, momentum, stride)
+            _operation(number, in_channels, out_channels, members, momentum, stride)
             if source == 0
-            else _operation(kind, out_channels, out_channels, members, momentum, 1)
-            for (source, _), kind in zip(EDGES, operations, strict=True)
+            else _operation(number, out_channels, out_channels, members, momentum, 1)
+            for (source, _), number in zip(EDGES, operations, strict=True)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, H, W, M, C]`` to ``[B, ceil(H / stride), ceil(W / stride), M, C']``."""
         nodes: list[Tensor | None] = [x, None, None, None]  # None is zero
-        for (source, target), kind, operation in zip(
-            EDGES, self.kinds, self.operations, strict=True
+        for (source, target), number, operation in zip(
+            EDGES, self.numbers, self.operations, strict=True
         ):
             value = nodes[source]
-            if kind == NONE or value is None:
+            if number == NONE or value is None:
                 continue
             passed = operation(value)
             total = nodes[target]
@@ -133,12 +133,12 @@ class EdgeCellModule(CellLayer):
 
 
 def _operation(
-    kind: int, in_channels: int, out_channels: int, members: int, momentum: float, stride: int
+    number: int, in_channels: int, out_channels: int, members: int, momentum: float, stride: int
 ) -> nn.Module:
-    if kind == NONE or (kind == SKIP and stride == 1 and in_channels == out_channels):
+    if number == NONE or (number == SKIP and stride == 1 and in_channels == out_channels):
         return nn.Identity()
-    if kind == SKIP:
+    if number == SKIP:
         return FactorizedReduction(in_channels, out_channels, members, momentum)
-    if kind == AVERAGE_POOL:
+    if number == AVERAGE_POOL:
         return AveragePool(3, stride=1, padding=1)
-    return ReluConvBn(in_channels, out_channels, KERNEL_SIZES[kind], members, momentum, stride)
+    return ReluConvBn(in_channels, out_channels, KERNEL_SIZES[number], members, momentum, stride)
