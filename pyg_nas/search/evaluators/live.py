@@ -153,6 +153,3 @@ class LiveEvaluator(Evaluator):
             "cells": None if self.domain.whole else len(self.domain),
             **({} if score == ACCURACY else {"score": score}),
         }
-
-
-MeasureEvaluator = LiveEvaluator  # its name in version 0.1
