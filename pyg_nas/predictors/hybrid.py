@@ -15,19 +15,18 @@ from sklearn.utils.validation import check_is_fitted
 from pyg_nas.compute.threads import single_threaded, single_threaded_pool
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features.blocks import ExtraGroup, extended_features, map_blocks
-from pyg_nas.features.graph_features import (
-    FEATURE_BLOCK,
-    PATH_GROUP,
-    TRANSFER_GROUP,
-    ZERO_COST_GROUP,
-    CellFeatures,
-)
-from pyg_nas.features.paths import path_features
+from pyg_nas.features.graph_features import FEATURE_BLOCK, PATH_GROUP, CellFeatures
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.metrics.thresholds import accuracy_unit
 from pyg_nas.predictors.base import CellRegressor
 from pyg_nas.predictors.conformal import conformal_quantile
+from pyg_nas.predictors.extra_features import (
+    EXTRA_GROUPS,
+    PATHS,
+    check_digests,
+    offered_groups,
+)
 from pyg_nas.predictors.forest import FeatureForest
 from pyg_nas.predictors.gaussian_process.kept_cells import (
     KeptBlock,
@@ -51,13 +50,7 @@ from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.parameter_rules import HYBRID_RULES
 from pyg_nas.predictors.refit_schedule import REFIT_GROWTH, cells_of_last_fit
 from pyg_nas.predictors.storage.state import Array, FittedState
-from pyg_nas.predictors.transfer.digits import (
-    are_shipped_labels,
-    transfer_digest,
-    transfer_features,
-)
 from pyg_nas.predictors.validation import Cells, cells_to_predict, check_cells, weighted_cells
-from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
 
 if TYPE_CHECKING:  # the networks import PyG, which takes half a second and `fast` does not need
     from pyg_nas.engine.progress import OnEpoch
@@ -73,18 +66,6 @@ _PATHS_SHARE, _LEAST_PATHS_CELLS = 0.5, 400
 # Up to so many cells one thread fits the process in less time than several threads train the
 # networks, and torch's own threads, which wait for each other at every small matrix, are not used.
 _MOST_BESIDE = 5_000
-_EXTRA_GROUPS = {
-    group.name: group
-    for group in (
-        ExtraGroup(ZERO_COST_GROUP, zero_cost_features, zero_cost_digest),
-        ExtraGroup(
-            TRANSFER_GROUP,
-            lambda cells, features: transfer_features(features),
-            lambda space: transfer_digest(),
-        ),
-    )
-}
-_PATHS = ExtraGroup(PATH_GROUP, lambda cells, features: path_features(cells), lambda space: "")
 
 
 @dataclass(eq=False, repr=False)
@@ -187,7 +168,7 @@ class HybridRegressor(CellRegressor):
         transform = self._new_transform(labels).fit(labels, weights)
         latent = transform.forward(labels, weights)
         self._set_transform(transform, weights is not None)
-        self.extra_features_ = self._offered(cells, labels)
+        self.extra_features_ = offered_groups(cells, labels, self.transfer)
         features = extended_features(cells, self._all_groups(cells.space))
         data = LabelledFeatures(features, latent, weights, cells.hashes())
         like = self._fit_prior(cells, labels, data)
@@ -343,23 +324,13 @@ class HybridRegressor(CellRegressor):
         """Return the mean of the latent labels ``[N]`` of cells before the process is fitted."""
         return 0.0
 
-    def _offered(self, cells: CellArray, labels: NDArray[np.float64]) -> dict[str, str]:
-        """The extra feature groups that are available for these cells, and their digests."""
-        support, groups = cells.space.support, []
-        if support.zero_cost_model is not None:
-            groups.append(ZERO_COST_GROUP)
-        transfers = self.transfer and support.transfer_table is not None
-        if transfers and not are_shipped_labels(cells, labels):
-            groups.append(TRANSFER_GROUP)
-        return {group: _EXTRA_GROUPS[group].digest(cells.space) for group in groups}
-
     def _extra_groups(self) -> list[ExtraGroup]:
         """The extra groups of the process."""
-        return [_EXTRA_GROUPS[group] for group in self.extra_features_]
+        return [EXTRA_GROUPS[group] for group in self.extra_features_]
 
     def _all_groups(self, space: SearchSpace) -> list[ExtraGroup]:
         """The extra groups of all parts."""
-        return [*self._extra_groups(), *([_PATHS] if space.support.path_operations else [])]
+        return [*self._extra_groups(), *([PATHS] if space.support.path_operations else [])]
 
     def _new_transform(self, labels: NDArray[np.float64]) -> LabelTransform:
         unit = accuracy_unit(labels) if self.accuracies else None
@@ -562,17 +533,7 @@ class HybridRegressor(CellRegressor):
         Raises:
             ModelError: If they do not fit.
         """
-        for group, digest in self.extra_features_.items():
-            if group not in _EXTRA_GROUPS:
-                raise ModelError(
-                    f"extra_features must be some of {', '.join(_EXTRA_GROUPS)}, got {group!r}"
-                )
-            here = _EXTRA_GROUPS[group].digest(self.space_)
-            if digest != here:
-                raise ModelError(
-                    f"this model was trained with another version of the shipped {group} data: "
-                    f"{digest!r}, this package has {here!r}; train it again"
-                )
+        check_digests(self.extra_features_, self.space_)
         _check_groups(self.process_, "process", list(self.extra_features_))
         if self.paths_ is not None:
             _check_groups(self.paths_, "second process", [PATH_GROUP])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import threading
 from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from scipy.stats import norm
 from sklearn.exceptions import NotFittedError
 
 from pyg_nas.data.protocols.labels import LabelPolicy
-from pyg_nas.data.tables.shipped import shipped_table
-from pyg_nas.data.tables.table import Table
 from pyg_nas.errors import ModelError, SettingsError
 from pyg_nas.features import blocks as cell_blocks
 from pyg_nas.features.blocks import extended_features
@@ -34,6 +31,7 @@ from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.graphs.enumeration import sample_cells
 from pyg_nas.graphs.search_space import SearchSpace
 from pyg_nas.predictors import hybrid
+from pyg_nas.predictors.extra_features import EXTRA_GROUPS
 from pyg_nas.predictors.forest import FeatureForest
 from pyg_nas.predictors.gaussian_process.regressor import GROUPS, GaussianProcess
 from pyg_nas.predictors.gnn.residual import ResidualGNNRegressor
@@ -42,8 +40,7 @@ from pyg_nas.predictors.label_transform import LabelTransform, latent_labels
 from pyg_nas.predictors.labelled_features import LabelledFeatures
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.storage.folder import load_model, save_model
-from pyg_nas.predictors.transfer.digits import transfer_digest
-from pyg_nas.predictors.zero_cost import zero_cost_digest, zero_cost_features
+from pyg_nas.predictors.zero_cost import zero_cost_features
 from pyg_nas.spaces.nasbench101 import nasbench101_cells
 from pyg_nas.spaces.nasbench201 import NASBENCH201
 from tests.renumbered import all_renumbered
@@ -214,19 +211,6 @@ def test_plain_graphs_and_failed_runs() -> None:
     assert np.corrcoef(fitted.predict_scores(cells[40:])[0], y[40:])[0, 1] > 0.7
 
 
-def test_the_shipped_labels_are_not_predicted_from_themselves() -> None:
-    """However X holds the cells: the labels' content decides."""
-    part = shipped_table().subset(slice(0, 30))
-    labels = part.label()
-    other = Table(part.cells, part.metrics, part.budgets, about={"task": "other"})
-    fast = make_estimator("fast")
-    for X in (part, part.cells, other, list(part.cells)):
-        assert TRANSFER_GROUP not in fast.fit(X, labels).extra_features_
-    own = np.log(part.cells.trainable_parameters()) + np.random.default_rng(0).normal(size=30)
-    assert TRANSFER_GROUP in fast.fit(part, own).extra_features_
-    assert TRANSFER_GROUP not in HybridRegressor(ensemble_size=0).fit(part, own).extra_features_
-
-
 @pytest.mark.parametrize("epochs", [None, 3])
 def test_the_number_of_epochs_is_known_before_the_fit(epochs: int | None) -> None:
     reported: list[int] = []
@@ -266,19 +250,6 @@ def test_more_cells_than_fit_into_memory_are_refused(regressor: Any) -> None:
         regressor.fit(cells, np.zeros(len(cells)))
 
 
-@pytest.mark.parametrize("group", [ZERO_COST_GROUP, TRANSFER_GROUP])
-def test_a_model_of_other_shipped_data_is_refused(
-    group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fitted = HybridRegressor(ensemble_size=0, transfer=True).fit(CELLS[:40], Y[:40])
-    save_model(fitted, tmp_path / "m")
-    load_model(tmp_path / "m")
-    other = replace(hybrid._EXTRA_GROUPS[group], digest=lambda space: "0" * 16)
-    monkeypatch.setitem(hybrid._EXTRA_GROUPS, group, other)
-    with pytest.raises(ModelError, match=f"another version of the shipped {group} data"):
-        load_model(tmp_path / "m")
-
-
 def test_the_mean_is_that_of_the_labels_around_the_score() -> None:
     cells = sample_cells(60, seed=5)
     y = np.random.default_rng(0).gumbel(size=60)
@@ -292,7 +263,7 @@ def test_the_mean_is_that_of_the_labels_around_the_score() -> None:
 
 
 def known_features(cells: CellArray) -> CellFeatures:
-    return extended_features(cells, list(hybrid._EXTRA_GROUPS.values()))
+    return extended_features(cells, list(EXTRA_GROUPS.values()))
 
 
 def test_every_setting_reaches_the_parts() -> None:
@@ -355,14 +326,6 @@ def test_calibration_skips_cells_whose_graph_the_networks_may_have_seen() -> Non
     joint = 0.6 * alone[held_out] + 0.4 * others
     ratio = np.abs(joint).mean() / np.abs(alone[held_out]).mean()
     assert fitted.ratio_ == pytest.approx(max(ratio, 0.5), rel=1e-3)
-
-
-def test_extra_groups_name_the_data_behind_them() -> None:
-    fitted = HybridRegressor(0, transfer=True).fit(CELLS[:40], Y[:40])
-    expected = {ZERO_COST_GROUP: zero_cost_digest(CELLS.space), TRANSFER_GROUP: transfer_digest()}
-    assert fitted.extra_features_ == expected
-    here = {name: hybrid._EXTRA_GROUPS[name].digest(CELLS.space) for name in expected}
-    assert here == expected
 
 
 @pytest.mark.parametrize("weighted", [False, True])
