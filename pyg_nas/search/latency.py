@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,6 @@ from pyg_nas.data.protocols.labels import LabelPolicy
 from pyg_nas.data.tables.shipped import SHIPPED, shipped_latencies
 from pyg_nas.data.tables.sources import open_any_table
 from pyg_nas.errors import MeasureError, SettingsError, listed, quoted
-from pyg_nas.graphs.cell import Cell
 from pyg_nas.graphs.cell_array import CellArray
 from pyg_nas.io.files import write_json
 from pyg_nas.io.text import percent
@@ -36,6 +35,7 @@ from pyg_nas.predictors.cost.log_labels import LogRegressor
 from pyg_nas.predictors.recipes import make_estimator
 from pyg_nas.predictors.validation import positive_labels
 from pyg_nas.search.domain import Domain
+from pyg_nas.search.latency_limit import BuildNetwork
 from pyg_nas.search.search_folder.folder import LATENCY
 
 if TYPE_CHECKING:
@@ -52,9 +52,6 @@ GRAPHS = 60
 _TABLE = "latency.hdf5"
 _TARGET = "latency"
 _FOLDS = 5
-
-BuildNetwork = Callable[[Cell], tuple[Any, Any]]
-"""Returns the network of a cell with one image."""
 
 
 @dataclass(frozen=True)

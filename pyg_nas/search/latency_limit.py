@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FINISH_LATENCY = "finish-latency.json"
 """The measurements of an unfinished `pyg-nas finish`, in the folder of the search."""
 
-BuildNetwork = Callable[["Cell"], Any]
+BuildNetwork = Callable[["Cell"], tuple[Any, Any]]
 """Returns the network of a cell with one image."""
 
 
