@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pyg_nas.data.tables.table import Table
+from tests import own_predictor
 
 from .processes import run_commands
 
 NAME = b"[/red] \n\x1b[31m caf\xe9"
-FEW = """
-import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
-class Few(RegressorMixin, BaseEstimator):
-    def fit(self, X, y):
-        return self
-    def predict(self, X):
-        return np.log10(X.trainable_parameters())
-"""
 SMALL = {"stem_channels": 8, "num_stacks": 1, "modules_per_stack": 1, "batch_size": 8}
 COMMANDS = [
     "train T --split 43 --recipe paper --epochs 1 --device cpu --out D/model",
@@ -66,7 +59,9 @@ def test_every_command_works_with_any_path(small_table: Table, tmp_path: Path, l
     (folder / "i.csv").write_text(f"arch,test_accuracy\n{text},0.5\n")
     (folder / "small.json").write_text(json.dumps(SMALL))
     (folder / "grid.json").write_text('[{"hidden": 4}]')
-    (tmp_path / "few.py").write_text(FEW)  # names of code are stored, and must be UTF-8
+    shutil.copy(
+        own_predictor.__file__, tmp_path / "few.py"
+    )  # names of code are stored, and must be UTF-8
     labels = np.arange(60) % 3
     np.savez(folder / "task.npz", images=np.zeros((60, 8, 8), np.uint8), labels=labels)
     places = {"P": str(tmp_path), "D": str(folder), "T": str(folder / "t.hdf5")}

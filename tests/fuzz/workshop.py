@@ -27,19 +27,11 @@ from pyg_nas.data.tables.official_file import write_official
 from pyg_nas.data.tables.shipped import shipped_table
 from pyg_nas.graphs.registry import find_space
 from pyg_nas.predictors.networks.lists import read_candidates
+from tests import own_predictor
 from tests.fuzz.cases import CASES, Case
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"stem_channels": 4, "num_stacks": 1, "modules_per_stack": 1, "batch_size": 16}
-FEW = """
-import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
-class Few(RegressorMixin, BaseEstimator):
-    def fit(self, X, y):
-        return self
-    def predict(self, X):
-        return np.log10(X.trainable_parameters())
-"""
 NETWORKS = """
 import torch
 from torch import nn
@@ -145,7 +137,7 @@ class Workshop:
         np.savez(inputs / "task.npz", images=images.astype(np.uint8), labels=labels)
         (inputs / "small.json").write_text(json.dumps(SMALL), encoding="utf-8")
         (inputs / "grid.json").write_text('[{"hidden": 4}, {"hidden": 8}]', encoding="utf-8")
-        (inputs / "few.py").write_text(FEW, encoding="utf-8")
+        shutil.copy(own_predictor.__file__, inputs / "few.py")
         with (inputs / "cells.jsonl").open("w", encoding="utf-8") as file:
             for cell in table.cells[complete]:
                 file.write(json.dumps(cell.to_dict()) + "\n")

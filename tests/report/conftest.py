@@ -22,6 +22,7 @@ from pyg_nas.search.evaluators.table import TableEvaluator
 from pyg_nas.search.loop import search
 from pyg_nas.search.methods.strategies import RandomSearch
 from pyg_nas.search.search_folder.folder import SearchFolder
+from tests.report.reader import Reader
 
 # Everything a name can do wrong in markup, in a script, in an attribute and in a template.
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">'{{title}}&amp;${1}"
@@ -74,6 +75,11 @@ def model_report(model_source: tuple[Path, Path]) -> Path:
     out = model_source[0].parent / "report.html"
     write_report(*model_source, out)
     return out
+
+
+@pytest.fixture(scope="session")
+def page(model_report: Path) -> Reader:
+    return Reader(model_report.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,8 @@ import hashlib
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.report.conftest import HOSTILE
 from tests.report.reader import Reader
-
-
-@pytest.fixture(scope="module")
-def page(model_report: Path) -> Reader:
-    return Reader(model_report.read_text(encoding="utf-8"))
 
 
 def test_hostile_names_stay_text(page: Reader, model_report: Path) -> None:

@@ -25,11 +25,6 @@ from tests.search.predictors import LinearPredictor
 
 
 @pytest.fixture(scope="module")
-def page(model_report: Path) -> Reader:
-    return Reader(model_report.read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
 def data(page: Reader) -> Any:
     return json.loads(page.scripts[0])
 
