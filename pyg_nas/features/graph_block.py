@@ -163,11 +163,11 @@ class GraphBlock:
         return np.asarray(reach)
 
     @cached_property
-    def one_hot(self) -> Array:
+    def one_hot(self) -> NDArray[np.float64]:
         """Operations of the vertices, ``[B, C, V]``."""
         operations = np.arange(self.cells.space.num_columns)[:, None]
         found = (self.cells.columns[:, None] == operations) & self.cells.mask[:, None]
-        return np.asarray(found, dtype=np.float32)
+        return np.asarray(found, dtype=np.float64)
 
     def _most_on_paths_to(self, choose: np.ufunc) -> Array:
         reached = self.kinds.copy()

@@ -243,7 +243,7 @@ def _flow_group(block: GraphBlock) -> Array:
 
 def _pooled_group(block: GraphBlock, vertex: Array) -> Array:
     inner = block.one_hot[:, len(block.cells.space.terminals) :]
-    pooled = (inner.astype(np.float64) @ vertex).astype(np.float32)
+    pooled = (inner @ vertex).astype(np.float32)
     return pooled.reshape(len(pooled), pooled.shape[1] * pooled.shape[2])
 
 
