@@ -130,8 +130,8 @@ def read_candidates(
         SettingsError: As :func:`named_sources`.
         TableError: If a file is not a table of networks.
     """
-    _check_builder(networks, configurations)
     if Path(networks).is_file():
+        _check_builder(networks, configurations)
         if not is_network_table(networks):
             raise NetworkError(f"{networks}: is not a table of networks")
         return NetworkTable.load(networks)
