@@ -43,6 +43,8 @@ _TYPES = {
     "run": {"hash": "text", "budget": "integer", "seed": "integer"},
 }
 _BUSY_SECONDS = 60.0
+# A damaged file is a "disk image" that is malformed.
+_FULL_DISK = ("disk I/O error", "database or disk is full")
 _RETRY_SECONDS = 0.02
 
 
@@ -79,7 +81,7 @@ class JournalFile:
             connection.execute("PRAGMA synchronous = FULL")
         except sqlite3.DatabaseError as error:
             connection.close()
-            full = "disk" in str(error)
+            full = str(error) in _FULL_DISK
             what = "cannot be written, is the disk full?" if full else "not a readable journal"
             raise MeasureError(f"{self.path}: {what} ({error})") from error
         except MeasureError:

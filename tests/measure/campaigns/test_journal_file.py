@@ -75,14 +75,26 @@ def test_another_programs_database_is_refused_and_left_alone(
     assert [p.name for p in tmp_path.iterdir()] == ["j.sqlite"]
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [  # the first where its shared memory does not fit
+        (sqlite3.OperationalError("disk I/O error"), r"cannot be written, is the disk full\? "),
+        (sqlite3.OperationalError("database or disk is full"), r"cannot be written, is the disk"),
+        (sqlite3.DatabaseError("database disk image is malformed"), "not a readable journal "),
+    ],
+)
 def test_a_full_disk_is_no_damaged_journal(
-    opened: Journal, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+    opened: Journal,
+    tiny_task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    error: sqlite3.DatabaseError,
+    message: str,
 ):
-    def full(*_: object) -> None:
-        raise sqlite3.OperationalError("disk I/O error")  # where its shared memory does not fit
+    def failed(*_: object) -> None:
+        raise error
 
-    monkeypatch.setattr(JournalFile, "_check_journal", full)
-    with pytest.raises(MeasureError, match=r"j\.sqlite: cannot be written, is the disk full\? "):
+    monkeypatch.setattr(JournalFile, "_check_journal", failed)
+    with pytest.raises(MeasureError, match=rf"j\.sqlite: {message}"):
         Journal(opened.path, tiny_task)
 
 
